@@ -1,0 +1,110 @@
+// A certified authorization server (oidc-provider) on loopback, for the end-to-end tests.
+//
+// In:  one line of JSON on stdin, {"port": 0 for any, "path": "" or "/tenant", "keys": [private JWK, ...]}.
+//      Stdin is the lifeline too: when it closes, the server ends, so a killed test run leaves nothing behind.
+// Out: one line of JSON on stdout when ready, {"issuer": URL, "control": URL}.
+// POST {control}/control/keys with a JSON array of private JWKs replaces the signing keys; the first key that can serve an alg signs.
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { createInterface } from 'node:readline';
+import { json } from 'node:stream/consumers';
+
+import Provider, { errors } from 'oidc-provider';
+import { createMemoryAdapter } from 'oidc-provider/lib/adapters/memory_adapter.js';
+
+const API = 'https://api.example.com';
+
+// A client picks the alg by the resource it asks for; the token's audience is the API whichever it picks.
+const ALG_OF_RESOURCE = new Map([
+  [API, 'RS256'],
+  ...['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'].map((alg) => [`${API}/${alg}`, alg]),
+]);
+
+function resourceServer(_ctx, resource) {
+  const alg = ALG_OF_RESOURCE.get(resource);
+  if (!alg) throw new errors.InvalidTarget();
+  return {
+    audience: API,
+    scope: 'orders:read orders:write',
+    accessTokenFormat: 'jwt',
+    accessTokenTTL: 600,
+    jwt: { sign: { alg } },
+  };
+}
+
+const configuration = {
+  // Shared by every Provider that a key rotation makes, so that sessions, grants and refresh tokens outlive it.
+  adapter: createMemoryAdapter(),
+  cookies: { keys: [randomUUID()] },
+  clients: [
+    {
+      client_id: 'orders-service',
+      client_secret: 'orders-service-secret',
+      token_endpoint_auth_method: 'client_secret_post',
+      grant_types: ['client_credentials'],
+      response_types: [],
+      redirect_uris: [],
+    },
+    {
+      client_id: 'orders-app',
+      token_endpoint_auth_method: 'none',
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      redirect_uris: ['https://app.example.com/callback'],
+    },
+  ],
+  findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
+  features: {
+    clientCredentials: { enabled: true },
+    devInteractions: { enabled: true },
+    resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer },
+  },
+};
+
+async function listen(server, port) {
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+// Stdout carries the ready line and nothing else; the library's notices go where its warnings go.
+console.info = console.error;
+
+const lines = createInterface({ input: process.stdin });
+const [{ port, path, keys }] = (await once(lines, 'line')).map(JSON.parse);
+lines.once('close', () => process.exit());
+
+let handle;
+const server = createServer((request, response) => {
+  if (!request.url.startsWith(`${path}/`)) {
+    response.writeHead(404).end();
+    return;
+  }
+  request.originalUrl = request.url;
+  request.url = request.url.slice(path.length);
+  handle(request, response);
+});
+const issuer = `${await listen(server, port)}${path}`;
+
+// oidc-provider reads its keys once, when built: new keys are a new Provider in the old one's place.
+function signWith(jwks) {
+  const provider = new Provider(issuer, { ...configuration, jwks: { keys: jwks } });
+  provider.on('server_error', (_ctx, error) => console.error(error));
+  handle = provider.callback();
+}
+signWith(keys);
+
+const control = await listen(
+  createServer(async (request, response) => {
+    if (request.method !== 'POST' || request.url !== '/control/keys') {
+      response.writeHead(404).end();
+      return;
+    }
+    signWith(await json(request));
+    response.writeHead(204).end();
+  }),
+  0,
+);
+
+console.log(JSON.stringify({ issuer, control }));

@@ -1,0 +1,124 @@
+"""A real authorization server for the tests, and the two OAuth clients registered with it."""
+
+from __future__ import annotations
+
+import secrets
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from typing import Any, Self
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from .login import authorization_code
+from .server import Server
+
+API = "https://api.example.com"
+ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
+SERVICE, SERVICE_SECRET = "orders-service", "orders-service-secret"
+APP, APP_CALLBACK = "orders-app", "https://app.example.com/callback"
+
+JWK = dict[str, Any]
+
+
+def signing_keys() -> list[JWK]:
+    """Three new private JWKs, which serve all of ALGORITHMS; the server makes each one's kid from its thumbprint."""
+    keys = (
+        RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 2048), as_dict=True),
+        ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True),
+        OKPAlgorithm.to_jwk(ed25519.Ed25519PrivateKey.generate(), as_dict=True),
+    )
+    # Without key_ops: the server would publish the private key's "sign" with the public key.
+    return [{name: value for name, value in key.items() if name != "key_ops"} for key in keys]
+
+
+class Provider:
+    """oidc-provider on loopback: runs once built, and is a context manager that ends it.
+
+    `path` is a prefix of the issuer identifier, such as "/tenant"; `issuer` stays the same through `kill` and
+    `restart`. Each token method asks for a token for API, signed with `alg`, one of ALGORITHMS.
+    """
+
+    def __init__(self, path: str = "") -> None:
+        self._path = path
+        self._keys = signing_keys()
+        self._start(port=0)
+        self._http = httpx.Client(trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._http.close()
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The OpenID discovery document, fetched anew."""
+        return _answer(self._http.get(f"{self.issuer}/.well-known/openid-configuration"))
+
+    @property
+    def jwks(self) -> list[JWK]:
+        """The published keys, fetched anew."""
+        keys: list[JWK] = _answer(self._http.get(self.metadata["jwks_uri"]))["keys"]
+        return keys
+
+    def client_credentials_token(self, scope: str = "orders:read", alg: str = "RS256") -> str:
+        """An access token that the confidential client got for itself; an empty `scope` asks for none."""
+        form = {"grant_type": "client_credentials", "client_id": SERVICE, "client_secret": SERVICE_SECRET}
+        return self._tokens(form | {"scope": scope}, alg)["access_token"]
+
+    def user_tokens(self, scope: str = "orders:read", alg: str = "RS256", subject: str = "alice") -> dict[str, str]:
+        """What the public client gets once `subject` logged in and consented: access_token, id_token, refresh_token."""
+        verifier = secrets.token_urlsafe(32)
+        request = {
+            "client_id": APP,
+            "response_type": "code",
+            "redirect_uri": APP_CALLBACK,
+            "scope": f"openid offline_access {scope}",
+            "prompt": "consent",  # without it there is no offline_access, so no refresh token (OpenID Connect Core 11)
+            "resource": _resource(alg),
+            # RFC 7636 4.2
+            "code_challenge": urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode(),
+            "code_challenge_method": "S256",
+        }
+        code = authorization_code(self.metadata["authorization_endpoint"], request, subject)
+        form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
+        return self._tokens(form | {"client_id": APP, "redirect_uri": APP_CALLBACK}, alg)
+
+    def refresh(self, refresh_token: str, alg: str = "RS256") -> dict[str, str]:
+        """New tokens for the public client; the refresh token among them replaces the one given."""
+        form = {"grant_type": "refresh_token", "client_id": APP, "refresh_token": refresh_token}
+        return self._tokens(form, alg)
+
+    def rotate(self, *, retain: bool = True) -> None:
+        """Sign with new keys from now on; the old ones stay published, or are gone at once with `retain=False`."""
+        self._keys = signing_keys() + (self._keys if retain else [])
+        self._http.post(f"{self._server.ready['control']}/control/keys", json=self._keys).raise_for_status()
+
+    def kill(self) -> None:
+        """End the server as a crash would; its grants and refresh tokens are lost, its keys are not."""
+        self._server.kill()
+
+    def restart(self) -> None:
+        """Start the killed server again, on the same port and with the same keys."""
+        self._start(port=httpx.URL(self.issuer).port)
+
+    def _start(self, port: int | None) -> None:
+        self._server = Server({"port": port, "path": self._path, "keys": self._keys})
+        self.issuer = self._server.ready["issuer"]
+
+    def _tokens(self, form: dict[str, str], alg: str) -> dict[str, str]:
+        return _answer(self._http.post(self.metadata["token_endpoint"], data=form | {"resource": _resource(alg)}))
+
+
+def _resource(alg: str) -> str:
+    """The resource indicator (RFC 8707) by which the server picks `alg`; the token's audience is API all the same."""
+    return f"{API}/{alg}"
+
+
+def _answer(response: httpx.Response) -> dict[str, Any]:
+    assert response.status_code == 200, f"{response.status_code} from {response.url.path}: {response.text}"
+    body: dict[str, Any] = response.json()
+    return body
