@@ -1,0 +1,215 @@
+"""LocalIssuer: an authorization server for tests, as far as a resource server sees one."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urljoin, urlsplit
+
+from tokenguard.testing.broken import Broken, break_token
+from tokenguard.testing.documents import JWKS_PATH, Discovery, metadata, respond
+from tokenguard.testing.faults import Fault, Misbehaviour
+from tokenguard.testing.jws import compact, mac, unsigned
+from tokenguard.testing.keys import SigningKey
+from tokenguard.testing.server import LOOPBACK, LoopbackServer, SeenRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+_LIFETIME = 300  # seconds
+
+
+class LocalIssuer:
+    """Issues tokens, publishes keys, and misbehaves on demand.
+
+    `issuer` is its identifier, https://issuer.test if none is given; `audience` is whom its tokens are for;
+    `algorithm` is one of `ALGORITHMS`; `clock` tells epoch seconds. The first key is made when it is first needed,
+    unless a `signing_key` is given (which then decides the algorithm): issuers that share one spare the time of
+    making RSA keys, but do not tell each other's tokens apart by signature.
+
+    Attributes that may be set at any time: `extra_keys`, published after its own as they are, readable or not;
+    `cache_control`, sent with documents if not None; `discovery`, the forms of metadata that are served.
+    `requests` lists what its server has been asked.
+    """
+
+    def __init__(
+        self,
+        issuer: str | None = None,
+        *,
+        audience: str | tuple[str, ...] = "https://api.example.com",
+        algorithm: str = "RS256",
+        signing_key: SigningKey | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.issuer = issuer or "https://issuer.test"
+        self.audience = audience
+        self.clock = clock
+        self.extra_keys: list[dict[str, Any]] = []
+        self.cache_control: str | None = None
+        self.discovery: tuple[Discovery, ...] = ("oauth", "openid")
+        self.requests: list[SeenRequest] = []
+        self.base_url = urljoin(self.issuer, "/").rstrip("/")
+        self._named_by_caller = issuer is not None
+        self._algorithm = algorithm
+        self._keys = [] if signing_key is None else [signing_key]
+        self._first_key = threading.Lock()
+        self._server: LoopbackServer | None = None
+
+    # Keys
+
+    @property
+    def signing_key(self) -> SigningKey:
+        """The key that signs."""
+        return self._published()[0]
+
+    @property
+    def jwks(self) -> dict[str, Any]:
+        """The JWK Set as published: the signing key, then older ones, then `extra_keys`; the caller's own to change."""
+        return {"keys": [*(key.jwk for key in self._published()), *map(dict, self.extra_keys)]}
+
+    @property
+    def jwks_uri(self) -> str:
+        """Where `serve` publishes the key set."""
+        return self.base_url + JWKS_PATH
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The metadata document as published (RFC 8414 2)."""
+        return metadata(self)
+
+    def rotate(self, *, keep: int = 1, algorithm: str | None = None, kid: str | None = None) -> None:
+        """Sign with a new key from now on; the last `keep` older ones stay published.
+
+        The new key has the old one's algorithm and a random kid, unless others are given.
+        """
+        old = self._published()
+        self._keys = [SigningKey.generate(algorithm or old[0].algorithm, kid), *old[:keep]]
+
+    def retire(self) -> None:
+        """Publish no key but the signing one, and no `extra_keys`."""
+        self._keys = [self.signing_key]
+        self.extra_keys.clear()
+
+    def _published(self) -> list[SigningKey]:
+        """The keys, newest first; the list is replaced and never changed, so that a server's thread may read it."""
+        with self._first_key:
+            if not self._keys:
+                self._keys = [SigningKey.generate(self._algorithm)]
+            return self._keys
+
+    # Tokens
+
+    def mint(
+        self,
+        *,
+        header: Mapping[str, Any] | None = None,
+        without: str | Iterable[str] = (),
+        algorithm: str | None = None,
+        key: SigningKey | bytes | None = None,
+        **claims: Any,
+    ) -> str:
+        """Issue an access token (RFC 9068 2): valid for 300 seconds, for `audience`, without a scope.
+
+        `claims` come on top of the usual ones, and `without` names claims to leave out. `header` members come on top
+        of `alg`, `typ` and `kid`, and a value of None leaves one out; they do not change how the token is signed.
+        `algorithm` does: another one of the key's type, "none" for no signature, HS256 to HS512 with bytes for a
+        `key`. `key` is any key, published or not. ValueError if the key can't sign under the algorithm.
+        """
+        now = int(self.clock())
+        usual = {"iss": self.issuer, "aud": self.audience, "sub": "user-1", "client_id": "client-1"}
+        times = {"iat": now, "exp": now + _LIFETIME, "jti": secrets.token_urlsafe(12)}
+        left_out = {without} if isinstance(without, str) else set(without)
+        payload = {name: value for name, value in (usual | times | claims).items() if name not in left_out}
+        return self._sign(payload, {"typ": "at+jwt", **(header or {})}, algorithm=algorithm, key=key)
+
+    def id_token(self, **claims: Any) -> str:
+        """Issue an OpenID ID token for client-1, signed with the same key: no access token, whatever the API."""
+        now = int(self.clock())
+        usual = {"iss": self.issuer, "aud": "client-1", "sub": "user-1", "nonce": secrets.token_urlsafe(12)}
+        times = {"iat": now, "exp": now + _LIFETIME, "auth_time": now}
+        return self._sign(usual | times | claims, {"typ": "JWT"})
+
+    def broken(self, kind: Broken | str, **claims: Any) -> str:
+        """Issue an access token that is wrong in one way; ValueError if `Broken` has no such kind."""
+        return break_token(self, Broken(kind), claims)
+
+    def _sign(
+        self,
+        payload: Mapping[str, Any],
+        header: dict[str, Any],
+        *,
+        algorithm: str | None = None,
+        key: SigningKey | bytes | None = None,
+    ) -> str:
+        key = self.signing_key if key is None else key
+        sign: Callable[[bytes], bytes]
+        if algorithm == "none":
+            sign = unsigned
+        elif isinstance(key, bytes):
+            algorithm = algorithm or "HS256"
+            sign = partial(mac, algorithm, key)
+        else:
+            algorithm = algorithm or key.algorithm
+            sign = partial(key.sign, algorithm=algorithm)
+        kid = self.signing_key.kid if isinstance(key, bytes) else key.kid
+        members = {"alg": algorithm, "kid": kid} | header
+        return compact({name: value for name, value in members.items() if value is not None}, payload, sign)
+
+    # Server
+
+    @contextmanager
+    def serve(self, port: int = 0, *, path: str = "") -> Iterator[Self]:
+        """Publish metadata and keys over HTTP on 127.0.0.1 until the context ends.
+
+        An issuer without a given identifier becomes http://127.0.0.1:PORT plus `path`, and stays so afterwards.
+        Port 0 takes any free one. ValueError for a `path` beside a given identifier.
+        """
+        if path and self._named_by_caller:
+            raise ValueError("path is part of the issuer identifier that was given")
+        server = LoopbackServer(port, partial(respond, self), self.requests)
+        self.base_url = f"http://{LOOPBACK}:{server.port}"
+        if not self._named_by_caller:
+            self.issuer = self.base_url + path
+        self._server = server
+        try:
+            yield self
+        finally:
+            self._server = None
+            server.close()
+
+    def count(self, path: str) -> int:
+        """How many requests the server has had for this path, whatever the query."""
+        return sum(urlsplit(request.path).path == path for request in self.requests)
+
+    def misbehave(
+        self,
+        fault: Fault | str,
+        *,
+        path: str | None = None,
+        seconds: float = 1.0,
+        url: str = "https://elsewhere.test/",
+    ) -> None:
+        """Put a `Fault` in force, on one path ("/jwks") or on all that have none of their own, until `behave`.
+
+        `seconds` is the delay of slow and the interval of drip; `url` is what redirect, wrong_issuer and
+        wrong_jwks_uri name. The port is the whole server's, so down takes no path and replaces the other faults.
+        RuntimeError unless served; ValueError if there is no such fault.
+        """
+        misbehaviour = Misbehaviour(Fault(fault), seconds, url)
+        if misbehaviour.fault is Fault.DOWN and path is not None:
+            raise ValueError("a server is down for every path")
+        self._running.misbehave(path, misbehaviour)
+
+    def behave(self) -> None:
+        """End all faults; answers that were held back come now. RuntimeError unless served."""
+        self._running.behave()
+
+    @property
+    def _running(self) -> LoopbackServer:
+        if self._server is None:
+            raise RuntimeError("the issuer has no server: use `with issuer.serve():`")
+        return self._server
