@@ -1,0 +1,143 @@
+"""How a typed application uses tokenguard; read by mypy in `make check`, never run.
+
+An ignored error is part of the promise: mypy reports the comment as unused once the mistake would pass.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any, assert_type
+
+from fastapi import Depends, FastAPI, Security
+
+from tokenguard import AccessToken, Issuer, Request, Requirement, TokenGuard, all_of, any_of, errors
+from tokenguard.config import KeyPolicy
+from tokenguard.fastapi import Protect
+from tokenguard.flask import Protect as FlaskProtect
+from tokenguard.flask import current_token
+from tokenguard.testing import LocalIssuer
+
+guard = TokenGuard(audience="https://api.example.com", issuers=["https://auth.example.com"])
+TokenGuard(
+    audience=("https://api.example.com", "orders"),
+    issuers=[
+        Issuer("https://auth.example.com", algorithms=("RS256",), keys=KeyPolicy(cooldown=60)),
+        Issuer("https://login.example.com", jwks_uri="https://login.example.com/keys", audience="orders"),
+        Issuer("https://local.example.com", jwks={"keys": []}),
+    ],
+    leeway=30,
+    clock=time.time,
+    monotonic=time.monotonic,
+    token_cache=10_000,
+)
+TokenGuard(issuers=["https://auth.example.com"])  # type: ignore[call-arg]  # whose tokens, but meant for whom?
+Issuer("https://auth.example.com", profile="anything")  # type: ignore[arg-type]  # only the two that exist
+
+
+def checks_requests(raw: str, url: str) -> None:
+    """The synchronous way."""
+    request = Request("GET", url, {"Authorization": f"Bearer {raw}"})
+    Request("GET", url, [("Authorization", f"Bearer {raw}")], client_certificate=b"der", peer="192.0.2.1", form=None)
+    assert_type(guard.validate(raw), AccessToken)
+    assert_type(guard.authenticate(request), AccessToken)
+    assert_type(guard.check(request), AccessToken)
+    guard.check(request, scopes="orders:read")
+    guard.check(request, scopes=["orders:read", "orders:write"])
+    guard.check(request, scopes=all_of("orders:read", any_of("eu", "us")))
+    guard.check(request, requirement=Requirement(scopes="orders:read", issuers=["https://auth.example.com"], live=True))
+    guard.authorize(guard.validate(raw), Requirement(scopes="orders:read"))
+    guard.check(raw)  # type: ignore[arg-type]  # a bare token goes to validate
+
+
+async def checks_requests_async(raw: str, request: Request) -> None:
+    """The asynchronous way: the same names with an a."""
+    assert_type(await guard.avalidate(raw), AccessToken)
+    assert_type(await guard.aauthenticate(request), AccessToken)
+    assert_type(await guard.acheck(request, scopes="orders:read"), AccessToken)
+    await guard.awarm()
+    await guard.aclose()
+    async with TokenGuard(audience="orders", issuers=["https://auth.example.com"]) as inner:
+        assert_type(inner, TokenGuard)
+
+
+def reads_a_token(token: AccessToken) -> None:
+    """What a token says."""
+    assert_type(token.issuer, str)
+    assert_type(token.audience, tuple[str, ...])
+    assert_type(token.scopes, frozenset[str])
+    assert_type(token.expires_at, float)
+    # What the "jwt" profile lets be absent may be None.
+    _identity: tuple[str | None, str | None, str | None] = (token.subject, token.client_id, token.id)
+    _issued_at: float | None = token.issued_at
+    _claims: Mapping[str, Any] = token.claims
+    _confirmation: Mapping[str, Any] | None = token.confirmation
+    token.subject = "someone else"  # type: ignore[misc]  # a verified token can't be changed
+
+
+def answers_errors(raw: str) -> tuple[int, list[tuple[str, str]], Mapping[str, Any]]:
+    """What a refusal says, and the response it becomes."""
+    try:
+        guard.validate(raw)
+    except errors.Denied as denied:
+        assert_type(denied.status, int)
+        assert_type(denied.error, str | None)
+        assert_type(denied.reason, errors.Reason)
+        assert_type(denied.description, str)
+        challenge = guard.challenge(denied)
+    except errors.Unavailable as unavailable:
+        challenge = guard.challenge(unavailable)
+    else:
+        return 200, [], {}
+    return challenge.status, challenge.headers, challenge.body
+
+
+def runs_a_service() -> None:
+    """Start, health and end."""
+    with TokenGuard(audience="orders", issuers=["https://auth.example.com"]) as inner:
+        assert_type(inner, TokenGuard)
+        inner.warm()
+        inner.health()
+    guard.close()
+
+
+def tests_an_application() -> None:
+    """Tokens for an application's own tests."""
+    issuer = LocalIssuer()
+    assert_type(issuer.issuer, str)
+    assert_type(issuer.mint(scope="orders:read"), str)
+    issuer.rotate()
+    with issuer.serve():
+        TokenGuard(audience="orders", issuers=[Issuer(issuer.issuer, jwks=issuer.jwks)])
+
+
+def protects_fastapi() -> FastAPI:
+    """Dependencies give the token."""
+    app = FastAPI()
+    protect = Protect(guard)
+
+    @app.get("/orders")
+    async def orders(token: Annotated[AccessToken, Security(protect, scopes=["orders:read"])]) -> str:
+        return token.issuer
+
+    @app.get("/any", dependencies=[Depends(protect.requires(any_of("orders:read", "admin")))])
+    async def anything(token: Annotated[AccessToken, Depends(protect)]) -> str:
+        return token.issuer
+
+    return app
+
+
+def protects_flask() -> None:
+    """A decorated view keeps its type."""
+    protect = FlaskProtect(guard)
+
+    @protect("orders:read")
+    def order(number: int) -> str:
+        return str(number)
+
+    @protect()
+    async def orders() -> list[str]:
+        return [current_token.issuer]
+
+    assert_type(order(3), str)
+    order("three")  # type: ignore[arg-type]  # the view's own parameters are still checked
