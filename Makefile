@@ -5,14 +5,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 NODE_MODULES := tests/e2e/node_modules/.installed
 
-# The first interpreter that runs, is new enough and can make a virtual environment; `make PYTHON=/path/to/python ...` overrides it.
+# The first interpreter that is new enough and can make a virtual environment; `make PYTHON=/path/to/python ...` overrides it.
 IS_USABLE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
 ifndef PYTHON
 PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
 	"$$python" -c '$(IS_USABLE)' 2>/dev/null && { echo "$$python"; break; }; done)
 endif
 
-# Expects a virtual environment's folder: everything the project uses, without a pin of its own.
+# Everything the project uses, into the virtual environment $(1), with the pip options $(2).
 define install_everything_in
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with venv found (Debian: apt install python3-venv); or name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	@"$(PYTHON)" -c '$(IS_USABLE)' || { echo "$(PYTHON) is not Python 3.11 or newer with venv" >&2; exit 1; }
