@@ -1,0 +1,23 @@
+"""The resource-server half of OAuth 2.0: every request's access token checked, whoever issued it."""
+
+from tokenguard import errors
+from tokenguard.config import HTTPSettings, Issuer, KeyPolicy, Limits
+from tokenguard.core.challenge import Challenge
+from tokenguard.core.model import AccessToken, Request
+from tokenguard.core.requirements import Requirement, all_of, any_of
+from tokenguard.guard import TokenGuard
+
+__all__ = [
+    "AccessToken",
+    "Challenge",
+    "HTTPSettings",
+    "Issuer",
+    "KeyPolicy",
+    "Limits",
+    "Request",
+    "Requirement",
+    "TokenGuard",
+    "all_of",
+    "any_of",
+    "errors",
+]

@@ -1,0 +1,165 @@
+"""The data that goes in and comes out: `Request`, `Credential`, and the token once verified."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+Text: TypeAlias = str | bytes
+Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[Text, Text]]
+Form: TypeAlias = bytes | Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+class Request:
+    """What of an HTTP request decides about its access token; adapters build it.
+
+    `method`, `url`: as the client sent them, the URL absolute. `headers`: a mapping, or (name, value) pairs where
+    a repeated field stands twice; names in any case, text or bytes as on the wire. `form`: the body of an
+    application/x-www-form-urlencoded request, raw or as pairs; looked at only where the guard allows tokens there.
+    `client_certificate`: DER bytes from the TLS layer. `peer`: address of the immediate peer.
+    """
+
+    __slots__ = ("_headers", "client_certificate", "form", "method", "peer", "url")
+
+    def __init__(  # noqa: PLR0917 - positional as pinned
+        self,
+        method: str,
+        url: str,
+        headers: Headers,
+        client_certificate: bytes | None = None,
+        peer: str | None = None,
+        form: Form | None = None,
+    ) -> None:
+        self.method = method
+        self.url = url
+        self._headers: tuple[tuple[Text, Text], ...] = tuple(
+            headers.items() if isinstance(headers, Mapping) else headers
+        )
+        self.client_certificate = client_certificate
+        self.peer = peer
+        self.form = form
+
+    def header_values(self, name: str) -> list[str]:
+        """Every value of a field, in order; `name` in lower case. Bytes are read as Latin-1, like every server does."""
+        return [_text(value) for key, value in self._headers if _text(key).lower() == name]
+
+    def __repr__(self) -> str:
+        return f"Request({self.method!r})"  # URL and headers may hold secrets
+
+
+def _text(value: Text) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
+
+
+class Credential(NamedTuple):
+    """A presented token. `scheme`: the authentication scheme in its registered spelling."""
+
+    scheme: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Credential({self.scheme!r})"
+
+
+class Verified(NamedTuple):
+    """What a token says that passed every check of the token itself. Shared by all who present it, so immutable.
+
+    `payload`: the claims as the issuer's bytes. `generation`: of the keys under which the signature held.
+    """
+
+    issuer: str
+    subject: str | None
+    client_id: str | None
+    audience: tuple[str, ...]
+    scopes: frozenset[str]
+    id: str | None
+    expires_at: float
+    issued_at: float | None
+    not_before: float | None
+    auth_time: float | None
+    acr: str | None
+    is_bound: bool
+    payload: bytes
+    generation: int
+
+    def __repr__(self) -> str:
+        return f"Verified(issuer={self.issuer!r}, subject={self.subject!r}, id={self.id!r})"
+
+
+class AccessToken:
+    """A verified access token. Times in epoch seconds; what a profile lets be absent is None.
+
+    Holds the claims, never the token itself. Each request has its own: what a view does to `claims` stays there.
+    """
+
+    __slots__ = ("_claims", "_verified")
+
+    def __init__(self, verified: Verified) -> None:
+        self._verified = verified
+        self._claims: dict[str, Any] | None = None
+
+    @property
+    def issuer(self) -> str:
+        """`iss`: with `subject` it identifies the user or client; the subject alone does not (RFC 8725 3.8)."""
+        return self._verified.issuer
+
+    @property
+    def subject(self) -> str | None:
+        """`sub`; a client acting for itself may have its own id here (RFC 9068 5)."""
+        return self._verified.subject
+
+    @property
+    def client_id(self) -> str | None:
+        """`client_id`, the OAuth client the token was issued to (RFC 9068 2.2)."""
+        return self._verified.client_id
+
+    @property
+    def audience(self) -> tuple[str, ...]:
+        """`aud`, always as a tuple."""
+        return self._verified.audience
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The granted scopes, each a whole, case-sensitive name (RFC 6749 3.3)."""
+        return self._verified.scopes
+
+    @property
+    def id(self) -> str | None:
+        """`jti`."""
+        return self._verified.id
+
+    @property
+    def expires_at(self) -> float:
+        """`exp`."""
+        return self._verified.expires_at
+
+    @property
+    def issued_at(self) -> float | None:
+        """`iat`."""
+        return self._verified.issued_at
+
+    @property
+    def auth_time(self) -> float | None:
+        """`auth_time`: when the user logged in, which may be long before the token was issued (RFC 9068 2.2.1)."""
+        return self._verified.auth_time
+
+    @property
+    def acr(self) -> str | None:
+        """`acr`: how the user logged in (RFC 9068 2.2.1)."""
+        return self._verified.acr
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """Every claim, as JSON has it; parsed on first use and the caller's own."""
+        if self._claims is None:
+            self._claims = json.loads(self._verified.payload)
+        return self._claims
+
+    @property
+    def confirmation(self) -> dict[str, Any] | None:
+        """`cnf`: the key that the sender proved to hold (RFC 7800 3.1); None for a bearer token."""
+        return json.loads(self._verified.payload)["cnf"] if self._verified.is_bound else None
+
+    def __repr__(self) -> str:
+        return f"AccessToken(issuer={self.issuer!r}, subject={self.subject!r}, id={self.id!r})"

@@ -1,0 +1,195 @@
+"""The way of one request, a stage a line.
+
+A flow is a generator: where it needs the outside world it yields a question (`core/effects.py`) and a driver
+(`runtime/drivers.py`) answers it, sync or async. With keys at hand nothing is yielded at all. `now` is in epoch
+seconds, `monotonic` in seconds on the caches' clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator
+from typing import TypeAlias, TypeVar
+
+from tokenguard.core import jws
+from tokenguard.core.claims import check_binding, check_times, read_claims, run_checks
+from tokenguard.core.credentials import read_credential
+from tokenguard.core.effects import AnswerFailed, Question, RefreshKeys
+from tokenguard.core.jws import Header, Segments
+from tokenguard.core.keys import MAX_CANDIDATES, KeySet, KeySnapshot, Verifier
+from tokenguard.core.model import AccessToken, Credential, Request, Verified
+from tokenguard.core.requirements import Requirement, authorize
+from tokenguard.core.trust import Setup, Trusted, check_header, find_issuer
+from tokenguard.errors import Denied, InvalidToken, MissingToken, Reason, Unavailable
+
+_T = TypeVar("_T")
+Flow: TypeAlias = Generator[Question, None, _T]
+
+
+def check(setup: Setup, request: Request, requirement: Requirement, now: float, monotonic: float) -> Flow[AccessToken]:
+    """Authenticate, then authorize."""
+    try:
+        token = yield from authenticate(setup, request, now, monotonic)
+    except MissingToken as missing:
+        missing.scope = requirement.scope  # so that the client knows what to ask for
+        raise
+    authorize(token, requirement, now, setup.leeway)
+    return token
+
+
+def authenticate(setup: Setup, request: Request, now: float, monotonic: float) -> Flow[AccessToken]:
+    """Who is it: everything but what the route demands."""
+    credential = read_credential(request, form_body=setup.form_body)
+    return (yield from validate(setup, credential, now, monotonic))
+
+
+def validate(setup: Setup, credential: Credential, now: float, monotonic: float) -> Flow[AccessToken]:
+    """One token: remembered or verified anew; then what is checked every time."""
+    received = jws.received_bytes(credential.token, setup.limits)
+    digest = hashlib.sha256(received).digest() if setup.tokens is not None else b""
+    verified = yield from _recall(setup, digest, monotonic)
+    if verified is not None:
+        _check_every_time(setup, verified, now)
+        return AccessToken(verified)
+    verified = yield from verify(setup, received, now, monotonic)
+    if setup.tokens is not None:
+        setup.tokens.put(digest, verified)
+    return AccessToken(verified)
+
+
+def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[Verified]:
+    """A token that nobody has seen: form, issuer, key, signature, claims."""
+    segments = jws.split(received)
+    remembered = setup.headers.get(segments.header)
+    header = remembered or jws.read_header(segments.header, setup.algorithms, setup.limits)
+    if setup.only is not None:
+        parsed, trusted = None, setup.only
+    else:
+        # iss must choose the issuer: one strict parse, of which nothing else is used until the signature holds
+        parsed = jws.read_payload(segments.payload, setup.limits)
+        trusted = find_issuer(setup, parsed[1])
+    try:
+        check_header(header, trusted.config)
+        snapshot = yield from _verify_signature(setup, segments, header, trusted, monotonic)
+        if remembered is None:
+            setup.headers.put(segments.header, header)
+        payload, claims = parsed or jws.read_payload(segments.payload, setup.limits)
+        verified = read_claims(claims, payload, trusted, snapshot.generation)
+        _check_every_time(setup, verified, now)
+        run_checks(claims, trusted.config)
+    except (Denied, Unavailable) as refusal:
+        refusal.issuer = trusted.config.issuer
+        raise
+    return verified
+
+
+def _recall(setup: Setup, digest: bytes, monotonic: float) -> Flow[Verified | None]:
+    """The token as verified before, if its issuer's keys are still those it was verified with."""
+    verified = setup.tokens.get(digest) if setup.tokens is not None else None
+    if verified is None:
+        return None
+    trusted = setup.issuers[verified.issuer]
+    snapshot = trusted.keys.snapshot
+    # a service in which every token is remembered must still refresh its keys, and notice when they are too old
+    if monotonic >= snapshot.refresh_at:
+        snapshot = yield from _usable_keys(trusted, monotonic)
+    return verified if verified.generation == snapshot.generation else None
+
+
+def _check_every_time(setup: Setup, verified: Verified, now: float) -> None:
+    """What can change between two requests with the same token."""
+    try:
+        check_times(verified, now, setup.leeway)
+        check_binding(verified)
+    except Denied as refusal:
+        refusal.concerns(verified.issuer, verified.client_id, verified.id)
+        raise
+
+
+def _verify_signature(
+    setup: Setup, segments: Segments, header: Header, trusted: Trusted, monotonic: float
+) -> Flow[KeySnapshot]:
+    """Returns the snapshot under one of whose keys the signature holds, or raises."""
+    try:
+        signature = jws.decode_base64url(segments.signature)
+    except ValueError:
+        raise InvalidToken(Reason.MALFORMED_TOKEN, hint="the signature is not canonical base64url") from None
+    snapshot = yield from _usable_keys(trusted, monotonic)
+    verifiers = _candidates(snapshot, header)
+    if _holds(segments.signing_input, signature, verifiers):
+        return snapshot
+    # Without a kid a failed check may as well mean a new key, so it counts as an unknown one.
+    if verifiers and header.kid is not None:
+        raise InvalidToken(Reason.BAD_SIGNATURE, hint="the key that kid names did not make this signature")
+    _check_worth_a_fetch(setup, segments)
+    snapshot = yield from _newer_keys(trusted, snapshot, header, monotonic)
+    verifiers = _candidates(snapshot, header)
+    if _holds(segments.signing_input, signature, verifiers):
+        return snapshot
+    raise _no_key(header, snapshot.keys, tried=bool(verifiers))
+
+
+def _candidates(snapshot: KeySnapshot, header: Header) -> tuple[Verifier, ...]:
+    return snapshot.keys.verifiers(header.alg, header.kid) if snapshot.keys is not None else ()
+
+
+def _holds(signing_input: bytes, signature: bytes, verifiers: tuple[Verifier, ...]) -> bool:
+    """Over the received bytes, never over anything encoded again (RFC 7515 5.2)."""
+    return any(verifier(signing_input, signature) for verifier in verifiers[:MAX_CANDIDATES])
+
+
+def _check_worth_a_fetch(setup: Setup, segments: Segments) -> None:
+    """Before asking an issuer for new keys: does the token at least say that it is from a configured one?"""
+    if setup.only is not None:
+        _, claims = jws.read_payload(segments.payload, setup.limits)
+        find_issuer(setup, claims)
+
+
+def _usable_keys(trusted: Trusted, monotonic: float) -> Flow[KeySnapshot]:
+    """The issuer's keys, which may serve; asks for a refresh when one is due, and waits only if it must."""
+    snapshot = trusted.keys.snapshot
+    if monotonic < snapshot.refresh_at:
+        return snapshot
+    must_wait = monotonic >= snapshot.stale_at
+    if must_wait:
+        _check_cooldown(trusted, snapshot, monotonic)
+    yield from _refresh(trusted, wait=must_wait)
+    return trusted.keys.snapshot
+
+
+def _newer_keys(trusted: Trusted, snapshot: KeySnapshot, header: Header, monotonic: float) -> Flow[KeySnapshot]:
+    """Keys fetched because none is known for this header; refuses where a fetch would tell nothing new."""
+    # Only a fetch that succeeded a moment ago proves that the key does not exist: otherwise a rotation during an
+    # outage would log everybody out.
+    if monotonic < snapshot.fetched_at + trusted.config.keys.cooldown:
+        raise _no_key(header, snapshot.keys, tried=bool(_candidates(snapshot, header)))
+    _check_cooldown(trusted, snapshot, monotonic)
+    yield from _refresh(trusted, wait=True)
+    return trusted.keys.snapshot
+
+
+def _check_cooldown(trusted: Trusted, snapshot: KeySnapshot, monotonic: float) -> None:
+    wait = snapshot.attempted_at + trusted.config.keys.cooldown - monotonic
+    if wait > 0:
+        raise Unavailable(
+            retry_after=wait, hint=f"the last fetch of keys failed ({snapshot.failure}); KeyPolicy.cooldown holds"
+        )
+
+
+def _refresh(trusted: Trusted, *, wait: bool) -> Flow[None]:
+    try:
+        yield RefreshKeys(trusted.config.issuer, wait)
+    except AnswerFailed as failure:
+        raise Unavailable(
+            retry_after=trusted.config.keys.cooldown, hint=f"the keys can't be fetched: {failure}"
+        ) from None
+
+
+def _no_key(header: Header, keys: KeySet | None, *, tried: bool) -> InvalidToken:
+    if tried:
+        return InvalidToken(
+            Reason.BAD_SIGNATURE, hint=f"no kid, and none of the first {MAX_CANDIDATES} keys made this signature"
+        )
+    if keys is not None and keys.has_key_id(header.kid):
+        return InvalidToken(Reason.UNSUPPORTED_ALGORITHM, hint="the key that kid names is not for this alg")
+    return InvalidToken(Reason.UNKNOWN_KEY, hint="no key with that kid is published; a new one is seen after a refresh")

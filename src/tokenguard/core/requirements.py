@@ -1,0 +1,197 @@
+"""What a route demands of a verified token: scopes, issuers, how and when the user logged in.
+
+>>> str(all_of("orders:read", any_of("eu", "us")))
+'orders:read eu'
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Set
+from dataclasses import KW_ONLY, dataclass
+from typing import TypeAlias
+
+from tokenguard.config import require_flag, require_number, string_tuple
+from tokenguard.core.model import AccessToken
+from tokenguard.errors import (
+    ConfigurationError,
+    Denied,
+    InsufficientAuthentication,
+    InsufficientScope,
+    InvalidToken,
+    Reason,
+    Unavailable,
+)
+
+# scope-token of RFC 6749 3.3, the characters that RFC 6750 3 allows in a challenge
+_SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+
+
+class _ScopeExpression:
+    """Scopes combined; `str()` of it names scopes that satisfy it, for the challenge."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, *parts: str | _ScopeExpression) -> None:
+        for part in parts:
+            if isinstance(part, _ScopeExpression):
+                continue
+            if not isinstance(part, str) or not _SCOPE.fullmatch(part):
+                raise ConfigurationError(f"{part!r} is not one scope: no spaces, quotes or backslashes (RFC 6749 3.3)")
+        self.parts = parts
+
+    def is_met(self, granted: Set[str]) -> bool:
+        """Do the granted scopes suffice? Whole names, case-sensitive."""
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and isinstance(other, _ScopeExpression) and other.parts == self.parts
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.parts))
+
+
+class AllOf(_ScopeExpression):
+    """Every part is needed."""
+
+    __slots__ = ()
+
+    def is_met(self, granted: Set[str]) -> bool:
+        return all(part in granted if isinstance(part, str) else part.is_met(granted) for part in self.parts)
+
+    def __str__(self) -> str:
+        return " ".join(dict.fromkeys(" ".join(str(part) for part in self.parts).split()))
+
+    def __repr__(self) -> str:
+        return f"all_of({', '.join(map(repr, self.parts))})"
+
+
+class AnyOf(_ScopeExpression):
+    """One part is enough; the challenge names the first."""
+
+    __slots__ = ()
+
+    def __init__(self, *parts: str | _ScopeExpression) -> None:
+        if not parts:
+            raise ConfigurationError("any_of() of nothing can never be met")
+        super().__init__(*parts)
+
+    def is_met(self, granted: Set[str]) -> bool:
+        return any(part in granted if isinstance(part, str) else part.is_met(granted) for part in self.parts)
+
+    def __str__(self) -> str:
+        return str(self.parts[0])
+
+    def __repr__(self) -> str:
+        return f"any_of({', '.join(map(repr, self.parts))})"
+
+
+#: what may be given as scopes: one scope, an iterable of which all are needed, `all_of(...)` or `any_of(...)`
+Scopes: TypeAlias = str | Iterable[str] | AllOf | AnyOf
+
+
+def all_of(*parts: str | AllOf | AnyOf) -> AllOf:
+    """All of these scopes; parts may be `any_of(...)`."""
+    return AllOf(*parts)
+
+
+def any_of(*parts: str | AllOf | AnyOf) -> AnyOf:
+    """One of these scopes; parts may be `all_of(...)`. Write the one to name in the challenge first."""
+    return AnyOf(*parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a route demands.
+
+    `scopes`: see `Scopes`. `issuers`: issuer identifiers of which the token must be from one. `acr_values`: one of
+    these as `acr`, in order of preference; `max_age`: seconds since the user logged in, at most (RFC 9470 3).
+    `live`: the token must be asked about at its issuer now; needs `check` or `acheck`, and a guard that can ask.
+    """
+
+    scopes: Scopes | None = None
+    _: KW_ONLY
+    issuers: Iterable[str] | None = None
+    live: bool = False
+    acr_values: Iterable[str] = ()
+    max_age: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.scopes is not None:
+            object.__setattr__(self, "scopes", _expression(self.scopes))
+        if self.issuers is not None:
+            object.__setattr__(self, "issuers", string_tuple("Requirement.issuers", self.issuers, one_string=False))
+        require_flag("Requirement.live", self.live)
+        if self.acr_values:
+            values = string_tuple("Requirement.acr_values", self.acr_values, one_string=False)
+            if not all(_SCOPE.fullmatch(value) for value in values):
+                raise ConfigurationError("Requirement.acr_values: no spaces, quotes or backslashes (RFC 9470 3)")
+            object.__setattr__(self, "acr_values", values)
+        if self.max_age is not None:
+            if not isinstance(self.max_age, int):
+                raise ConfigurationError("Requirement.max_age must be whole seconds (RFC 9470 3)")
+            require_number("Requirement.max_age", self.max_age, low=0)
+
+    @property
+    def scope(self) -> str | None:
+        """Scopes that suffice, as a challenge names them; None where none are demanded."""
+        return str(self.scopes) or None if self.scopes is not None else None
+
+
+def _expression(scopes: Scopes) -> AllOf | AnyOf:
+    if isinstance(scopes, AllOf | AnyOf):
+        return scopes
+    if isinstance(scopes, str):
+        return AllOf(scopes)
+    try:
+        return AllOf(*scopes)
+    except TypeError:
+        raise ConfigurationError("scopes must be a scope, an iterable of scopes, all_of(...) or any_of(...)") from None
+
+
+def authorize(token: AccessToken, requirement: Requirement, now: float, leeway: float) -> None:
+    """Raises unless the token meets the requirement. `now` in epoch seconds."""
+    try:
+        _check_issuer(token, requirement)
+        _check_live(requirement)
+        _check_authentication(token, requirement, now, leeway)
+        _check_scopes(token, requirement)
+    except (Denied, Unavailable) as refusal:
+        refusal.concerns(token.issuer, token.client_id, token.id)
+        raise
+
+
+def _check_issuer(token: AccessToken, requirement: Requirement) -> None:
+    if requirement.issuers is not None and token.issuer not in requirement.issuers:
+        raise InvalidToken(Reason.ISSUER_NOT_ALLOWED, hint=f"Requirement.issuers: {', '.join(requirement.issuers)}")
+
+
+def _check_live(requirement: Requirement) -> None:
+    if requirement.live:
+        raise Unavailable(
+            Reason.LIVE_CHECK_UNAVAILABLE, hint="Requirement(live=True): nothing here can ask about a token live"
+        )
+
+
+def _check_authentication(token: AccessToken, requirement: Requirement, now: float, leeway: float) -> None:
+    # a missing claim counts as not met (RFC 9470 6.1); no order among acr values is assumed
+    wanted = tuple(requirement.acr_values)
+    acr_met = not wanted or token.acr in wanted
+    age_met = requirement.max_age is None or (
+        token.auth_time is not None and now - token.auth_time <= requirement.max_age + leeway
+    )
+    if acr_met and age_met:
+        return
+    error = InsufficientAuthentication(hint="acr or auth_time do not meet Requirement.acr_values or max_age")
+    error.acr_values = wanted
+    error.max_age = requirement.max_age
+    error.scope = requirement.scope
+    raise error
+
+
+def _check_scopes(token: AccessToken, requirement: Requirement) -> None:
+    scopes = requirement.scopes
+    if isinstance(scopes, AllOf | AnyOf) and not scopes.is_met(token.scopes):
+        error = InsufficientScope(hint=f"the route demands {scopes!r}")
+        error.scope = requirement.scope
+        raise error

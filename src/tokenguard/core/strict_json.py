@@ -1,0 +1,99 @@
+"""JSON as strict as a security decision needs it (RFC 8259; RFC 8725 3.7 for UTF-8).
+
+Python's parser takes NaN, turns 1e999 into infinity, keeps the last of two members of one name, guesses UTF-16 and
+lets lone surrogates through. None of that here: each is a `ValueError`, with a text that shows no value.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+from tokenguard.config import Limits
+
+
+def parse(text: bytes, limits: Limits) -> Any:
+    """The value of one JSON text; ValueError for anything doubtful.
+
+    Nesting and number of members are bounded before the parser runs. An over-estimate is used (brackets and commas
+    inside strings count too), which one pass in C gives.
+    """
+    if text.count(b",") > limits.items:
+        raise ValueError("too many members or elements")
+    containers = text.count(b"{") + text.count(b"[")
+    if containers > limits.items:
+        raise ValueError("too many objects or arrays")
+    value = _decode(text, _STRICT)
+    if containers > limits.depth and _depth(value, limits.depth) > limits.depth:
+        raise ValueError("nested too deep")
+    return value
+
+
+def parse_document(text: bytes) -> Any:
+    """The value of a fetched document, whose size is bounded already.
+
+    An object with a repeated member becomes an empty one: in a JWK Set that costs the one key (RFC 7517 4), not all.
+    """
+    return _decode(text, _TOLERANT)
+
+
+def _decode(text: bytes, decoder: json.JSONDecoder) -> Any:
+    try:
+        decoded = text.decode("utf-8")
+        value = decoder.decode(decoded)
+        # an escaped lone surrogate parses, and would fail later, wherever the string is first encoded
+        if b"\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeError:
+        raise ValueError("not UTF-8") from None
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    except json.JSONDecodeError:
+        raise ValueError("not JSON") from None
+    return value
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError("a number is out of range")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is there twice")
+    return members
+
+
+def _unique_or_empty(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    return members if len(members) == len(pairs) else {}
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+_TOLERANT = json.JSONDecoder(object_pairs_hook=_unique_or_empty, parse_constant=_refuse_constant, parse_float=_finite)
+
+
+def _depth(value: Any, limit: int) -> int:
+    """How deep containers nest, counted no further than just past `limit`."""
+    level = [value]
+    depth = 0
+    while depth <= limit:
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.append(list(item.values()))
+            elif isinstance(item, list):
+                inner.append(item)
+        if not inner:
+            return depth
+        depth += 1
+        level = [element for container in inner for element in container]
+    return depth

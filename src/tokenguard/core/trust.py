@@ -1,0 +1,90 @@
+"""Which issuers are trusted, and which of them a token says it is from (RFC 8725 3.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from tokenguard.config import Issuer, Limits
+from tokenguard.core.jws import Header
+from tokenguard.core.keys import KeyView
+from tokenguard.core.model import Verified
+from tokenguard.errors import InvalidToken, Reason
+
+_V = TypeVar("_V")
+
+#: typ by profile, as `jws.media_type` spells it (RFC 9068 4; RFC 8725 3.11). An allow-list: logout tokens, security
+#: events, DPoP proofs, introspection answers and whatever comes next are refused without being listed.
+TYPES: dict[str, frozenset[str | None]] = {
+    "rfc9068": frozenset({"at+jwt"}),
+    "jwt": frozenset({"at+jwt", "jwt", None}),
+}
+
+
+class Memory(Protocol[_V]):
+    """A bounded memory from bytes to something immutable (`runtime/tokencache.py`)."""
+
+    def get(self, key: bytes) -> _V | None:
+        """What was remembered, or None."""
+
+    def put(self, key: bytes, value: _V) -> None:
+        """Remember, at the cost of the oldest entry when full."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trusted:
+    """An issuer ready for use: its settings, the names it has for us, its keys."""
+
+    config: Issuer
+    audiences: frozenset[str]
+    keys: KeyView
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Setup:
+    """All that the pipeline needs to know of a guard.
+
+    `only`: the issuer, where there is just one. `algorithms`: those that any issuer may use. `tokens`: verified
+    tokens by SHA-256, None where the cache is off. `headers`: headers under which a signature has held, by their
+    encoded text, so that no attacker fills it.
+    """
+
+    issuers: Mapping[str, Trusted]
+    only: Trusted | None
+    algorithms: frozenset[str]
+    limits: Limits
+    leeway: float
+    form_body: bool
+    tokens: Memory[Verified] | None
+    headers: Memory[Header]
+
+
+def find_issuer(setup: Setup, claims: Mapping[str, Any]) -> Trusted:
+    """The configured issuer that `iss` names, to the code point; nothing is ever fetched for an unknown one."""
+    issuer = claims.get("iss")
+    trusted = setup.issuers.get(issuer) if isinstance(issuer, str) else None
+    if trusted is None:
+        raise InvalidToken(
+            Reason.UNKNOWN_ISSUER,
+            hint=f"iss is none of the configured issuers: {', '.join(list(setup.issuers)[:10])} (compared exactly)",
+        )
+    return trusted
+
+
+def check_header(header: Header, config: Issuer) -> None:
+    """The rules for the header that differ from issuer to issuer."""
+    if header.alg not in config.algorithms:
+        raise InvalidToken(
+            Reason.UNSUPPORTED_ALGORITHM, hint=f"Issuer.algorithms of this issuer: {', '.join(config.algorithms)}"
+        )
+    # typ must say access token (RFC 9068 4)
+    if header.typ not in TYPES[config.profile]:
+        raise InvalidToken(Reason.WRONG_TYPE, hint=_type_hint(header, config))
+
+
+def _type_hint(header: Header, config: Issuer) -> str:
+    if config.profile == "rfc9068" and header.typ in TYPES["jwt"]:
+        sent = "JWT" if header.typ else "absent"
+        return f'typ is {sent}; this issuer\'s profile is rfc9068, which wants at+jwt (profile="jwt" would take it)'
+    return f"typ is that of another kind of token; this issuer's profile is {config.profile}"

@@ -1,0 +1,224 @@
+"""What can go wrong, and whose fault it is.
+
+    TokenGuardError
+    ├── ConfigurationError             raised when something is built, never during a request
+    ├── Denied                         the caller's fault; has .status .error .reason .description
+    │   ├── MissingToken               401, challenge without an error code
+    │   ├── InvalidRequest             400 invalid_request
+    │   ├── InvalidToken               401 invalid_token
+    │   ├── InvalidDPoPProof           401 invalid_dpop_proof
+    │   ├── UseDPoPNonce               401 use_dpop_nonce
+    │   ├── InsufficientAuthentication 401 insufficient_user_authentication
+    │   ├── InsufficientScope          403 insufficient_scope
+    │   └── TooManyFailures            429
+    └── Unavailable                    503 and Retry-After: our fault or the issuer's, never a 401
+
+Nothing else leaves the library, whatever the input. `description` is a fixed sentence that may be shown to the
+client; `hint` is for the operator's log: it names the setting that would change the outcome and holds configured
+values only, never a value out of the token.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Reason(StrEnum):
+    """Why a request was not let in: a stable vocabulary for code, logs and metric labels. Only ever added to."""
+
+    # the credential
+    MISSING_TOKEN = "missing_token"
+    MALFORMED_CREDENTIALS = "malformed_credentials"
+    SEVERAL_CREDENTIALS = "several_credentials"
+    # the token's form
+    MALFORMED_TOKEN = "malformed_token"
+    TOKEN_TOO_LARGE = "token_too_large"
+    UNSUPPORTED_ALGORITHM = "unsupported_algorithm"
+    WRONG_TYPE = "wrong_type"
+    CRITICAL_HEADER = "critical_header"
+    # who signed it
+    UNKNOWN_ISSUER = "unknown_issuer"
+    UNKNOWN_KEY = "unknown_key"
+    BAD_SIGNATURE = "bad_signature"
+    # what it says
+    MALFORMED_CLAIMS = "malformed_claims"
+    MISSING_CLAIM = "missing_claim"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    ISSUED_IN_FUTURE = "issued_in_future"
+    LIFETIME_TOO_LONG = "lifetime_too_long"
+    WRONG_AUDIENCE = "wrong_audience"
+    CLAIM_REFUSED = "claim_refused"
+    # whether it still counts, and for this sender
+    REVOKED = "revoked"
+    INACTIVE = "inactive"
+    NOT_BOUND = "not_bound"
+    BINDING_MISMATCH = "binding_mismatch"
+    # what the route demands
+    ISSUER_NOT_ALLOWED = "issuer_not_allowed"
+    INSUFFICIENT_AUTHENTICATION = "insufficient_authentication"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
+    TOO_MANY_FAILURES = "too_many_failures"
+    # our side, or the issuer's
+    KEYS_UNAVAILABLE = "keys_unavailable"
+    CHECK_FAILED = "check_failed"
+    LIVE_CHECK_UNAVAILABLE = "live_check_unavailable"
+
+
+# Fixed sentences within the characters that RFC 6750 3 allows in error_description: no quote, no backslash.
+DESCRIPTIONS: dict[Reason, str] = {
+    Reason.MISSING_TOKEN: "An access token is required.",
+    Reason.MALFORMED_CREDENTIALS: "The credentials are malformed.",
+    Reason.SEVERAL_CREDENTIALS: "More than one credential was sent.",
+    Reason.MALFORMED_TOKEN: "The token is malformed.",
+    Reason.TOKEN_TOO_LARGE: "The token is too large.",
+    Reason.UNSUPPORTED_ALGORITHM: "The token is signed with an algorithm that is not accepted here.",
+    Reason.WRONG_TYPE: "The token is not an access token.",
+    Reason.CRITICAL_HEADER: "The token demands an extension that is not supported here.",
+    Reason.UNKNOWN_ISSUER: "The token comes from an issuer that is not accepted here.",
+    Reason.UNKNOWN_KEY: "The token is signed with a key that its issuer does not publish.",
+    Reason.BAD_SIGNATURE: "The signature of the token is not valid.",
+    Reason.MALFORMED_CLAIMS: "The claims of the token are malformed.",
+    Reason.MISSING_CLAIM: "The token lacks a required claim.",
+    Reason.EXPIRED: "The token has expired.",
+    Reason.NOT_YET_VALID: "The token is not valid yet.",
+    Reason.ISSUED_IN_FUTURE: "The token was issued in the future.",
+    Reason.LIFETIME_TOO_LONG: "The token lives longer than is accepted here.",
+    Reason.WRONG_AUDIENCE: "The token is meant for another audience.",
+    Reason.CLAIM_REFUSED: "A claim of the token is not accepted here.",
+    Reason.REVOKED: "The token has been revoked.",
+    Reason.INACTIVE: "The token is not active.",
+    Reason.NOT_BOUND: "The token is bound to a sender in a way that cannot be confirmed here.",
+    Reason.BINDING_MISMATCH: "The token is bound to another sender.",
+    Reason.ISSUER_NOT_ALLOWED: "The issuer of the token is not accepted for this resource.",
+    Reason.INSUFFICIENT_AUTHENTICATION: "A different or more recent authentication of the user is required.",
+    Reason.INSUFFICIENT_SCOPE: "The token does not cover what this resource requires.",
+    Reason.TOO_MANY_FAILURES: "Too many refused requests.",
+    Reason.KEYS_UNAVAILABLE: "The token cannot be checked at the moment.",
+    Reason.CHECK_FAILED: "The token cannot be checked at the moment.",
+    Reason.LIVE_CHECK_UNAVAILABLE: "The token cannot be checked at the moment.",
+}
+
+
+class TokenGuardError(Exception):
+    """The root of every error of this package."""
+
+
+class ConfigurationError(TokenGuardError, ValueError):
+    """A setting is missing, unknown, of the wrong type or dangerous; the text names it. Raised when built."""
+
+
+class _Refusal(TokenGuardError):
+    """What `Denied` and `Unavailable` have in common."""
+
+    status: ClassVar[int]
+    error: ClassVar[str | None]
+
+    def __init__(self, reason: Reason, *, hint: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+        #: the configured issuer, once it is known; client_id and jti of the token once its signature held
+        self.issuer: str | None = None
+        self.client_id: str | None = None
+        self.token_id: str | None = None
+
+    def concerns(self, issuer: str, client_id: str | None, token_id: str | None) -> None:
+        """Say, for the log, which verified token it was about."""
+        self.issuer, self.client_id, self.token_id = issuer, client_id, token_id
+
+    @property
+    def description(self) -> str:
+        """A fixed sentence that may be shown to the client."""
+        return DESCRIPTIONS[self.reason]
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.description}"
+
+
+class Denied(_Refusal):
+    """The caller is refused.
+
+    `status`: the HTTP status; `error`: the code of RFC 6750 3.1 (or RFC 9449, 9470), None where the challenge
+    carries none; `reason`: a `Reason`; `scope`, `acr_values`, `max_age`: what would have been enough, if known.
+    """
+
+    status: ClassVar[int] = 401
+    error: ClassVar[str | None] = "invalid_token"
+    default_reason: ClassVar[Reason] = Reason.MALFORMED_TOKEN
+
+    def __init__(self, reason: Reason | None = None, *, hint: str = "") -> None:
+        super().__init__(reason or self.default_reason, hint=hint)
+        self.scope: str | None = None
+        self.acr_values: tuple[str, ...] = ()
+        self.max_age: int | None = None
+
+
+class MissingToken(Denied):
+    """401: no usable credential; the challenge carries no error code (RFC 6750 3.1)."""
+
+    error: ClassVar[str | None] = None
+    default_reason = Reason.MISSING_TOKEN
+
+
+class InvalidRequest(Denied):
+    """400 invalid_request: the credential does not fit the grammar, or there are several (RFC 6750 3.1)."""
+
+    status: ClassVar[int] = 400
+    error: ClassVar[str | None] = "invalid_request"
+    default_reason = Reason.MALFORMED_CREDENTIALS
+
+
+class InvalidToken(Denied):
+    """401 invalid_token: malformed, expired, revoked or not for us (RFC 6750 3.1)."""
+
+
+class InvalidDPoPProof(Denied):
+    """401 invalid_dpop_proof (RFC 9449 7.1)."""
+
+    error: ClassVar[str | None] = "invalid_dpop_proof"
+    default_reason = Reason.BINDING_MISMATCH
+
+
+class UseDPoPNonce(Denied):
+    """401 use_dpop_nonce (RFC 9449 9)."""
+
+    error: ClassVar[str | None] = "use_dpop_nonce"
+    default_reason = Reason.BINDING_MISMATCH
+
+
+class InsufficientAuthentication(Denied):
+    """401 insufficient_user_authentication: another or a more recent login is needed (RFC 9470 3)."""
+
+    error: ClassVar[str | None] = "insufficient_user_authentication"
+    default_reason = Reason.INSUFFICIENT_AUTHENTICATION
+
+
+class InsufficientScope(Denied):
+    """403 insufficient_scope (RFC 6750 3.1)."""
+
+    status: ClassVar[int] = 403
+    error: ClassVar[str | None] = "insufficient_scope"
+    default_reason = Reason.INSUFFICIENT_SCOPE
+
+
+class TooManyFailures(Denied):
+    """429: the caller has been refused too often."""
+
+    status: ClassVar[int] = 429
+    error: ClassVar[str | None] = None
+    default_reason = Reason.TOO_MANY_FAILURES
+
+
+class Unavailable(_Refusal):
+    """503: the token can't be checked now, which is our fault or the issuer's. `retry_after` is in whole seconds."""
+
+    status: ClassVar[int] = 503
+    error: ClassVar[str | None] = "temporarily_unavailable"
+
+    def __init__(
+        self, reason: Reason = Reason.KEYS_UNAVAILABLE, *, retry_after: float | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(reason, hint=hint)
+        self.retry_after = 1 if retry_after is None else max(1, round(retry_after))

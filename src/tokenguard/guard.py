@@ -1,0 +1,315 @@
+"""`TokenGuard`: built once, shared by every thread and task; checks the access tokens of requests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, wait
+from functools import lru_cache
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from tokenguard.config import MAX_LEEWAY, HTTPSettings, Issuer, Limits, require_flag, require_number, string_tuple
+from tokenguard.core import credentials, pipeline
+from tokenguard.core.challenge import Challenge, write_challenge
+from tokenguard.core.effects import Question
+from tokenguard.core.model import AccessToken, Credential, Request, Verified
+from tokenguard.core.pipeline import Flow
+from tokenguard.core.requirements import Requirement, Scopes, authorize
+from tokenguard.core.trust import Setup, Trusted
+from tokenguard.errors import ConfigurationError, Denied, InvalidToken, Reason, Unavailable
+from tokenguard.runtime import observe
+from tokenguard.runtime.drivers import arun, run
+from tokenguard.runtime.health import Health
+from tokenguard.runtime.http import HTTPClient, tls_context
+from tokenguard.runtime.iothread import IOThread
+from tokenguard.runtime.keysource import FetchedKeys, KeySource, StaticKeys
+from tokenguard.runtime.tokencache import BoundedMemory
+
+_NOTHING = Requirement()
+#: headers remembered: a handful of keys and types an issuer
+_HEADERS_AN_ISSUER = 16
+
+
+class TokenGuard:
+    """Checks access tokens for one resource server.
+
+    `audience`: our identifier, or several, as issuers put it into `aud`. `issuers`: whom we trust; a string means
+    `Issuer(string)`. `leeway`: seconds of clock skew forgiven, 300 at most. `clock`: epoch seconds; `monotonic`:
+    seconds, for caches. `token_cache`: verified tokens remembered, 0 for none. `realm`: named in challenges, the
+    host of the (first) audience by default. `form_body`: also accept `access_token` in a form body (RFC 6750 2.2).
+    `limits`, `http`: see there. `request_id_header`: whose value is put into log records.
+
+    Raises `ConfigurationError`, naming the setting. Opens no socket and starts no thread before it must.
+
+    >>> from tokenguard.testing import LocalIssuer
+    >>> local = LocalIssuer()
+    >>> guard = TokenGuard(audience=local.audience, issuers=[Issuer(local.issuer, jwks=local.jwks)])
+    >>> token = guard.validate(local.mint(sub="alice", scope="orders:read"))
+    >>> token.subject, sorted(token.scopes)
+    ('alice', ['orders:read'])
+    """
+
+    def __init__(
+        self,
+        *,
+        audience: str | Iterable[str],
+        issuers: Iterable[str | Issuer],
+        leeway: float = 30,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        token_cache: int = 10_000,
+        realm: str | None = None,
+        form_body: bool = False,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        http: HTTPSettings = HTTPSettings(),  # noqa: B008 - frozen
+        request_id_header: str = "x-request-id",
+    ) -> None:
+        audiences = string_tuple("audience", audience)
+        configs = _issuers(issuers)
+        require_number("leeway", leeway, low=0, high=MAX_LEEWAY)
+        require_number("token_cache", token_cache, low=0)
+        require_flag("form_body", form_body)
+        if not callable(clock) or not callable(monotonic):
+            raise ConfigurationError("clock and monotonic must be callables that answer seconds")
+        if realm is not None and (not isinstance(realm, str) or not realm.isprintable() or not realm.isascii()):
+            raise ConfigurationError("realm must be a string of printable ASCII characters")
+        if not isinstance(limits, Limits) or not isinstance(http, HTTPSettings):
+            raise ConfigurationError("limits must be a Limits, http an HTTPSettings")
+        _check_http(http)
+
+        self._clock = clock
+        self._monotonic = monotonic
+        self._realm = realm or urlsplit(audiences[0]).hostname or audiences[0]
+        self._request_id_header = request_id_header.lower()
+        self._client = HTTPClient(http)
+        self._io = IOThread(on_close=self._client.close)
+        self._sources = {config.issuer: self._source(config) for config in configs}
+        trusted = {
+            config.issuer: Trusted(config, frozenset(config.audience or audiences), self._sources[config.issuer])
+            for config in configs
+        }
+        self._setup = Setup(
+            issuers=trusted,
+            only=trusted[configs[0].issuer] if len(configs) == 1 else None,
+            algorithms=frozenset(name for config in configs for name in config.algorithms),
+            limits=limits,
+            leeway=leeway,
+            form_body=form_body,
+            tokens=BoundedMemory[Verified](token_cache) if token_cache else None,
+            headers=BoundedMemory(_HEADERS_AN_ISSUER * len(configs)),
+        )
+
+    # -- checking --------------------------------------------------------------------------------------------------
+
+    def validate(self, raw: str) -> AccessToken:
+        """Check a bare Bearer token, without an HTTP request around it.
+
+        Raises `InvalidToken` or `Unavailable`. Checks no scope.
+        """
+        try:
+            return run(pipeline.validate(self._setup, _bare(raw), self._clock(), self._monotonic()), self._ask)
+        except (Denied, Unavailable) as error:
+            self._report(error, raw)
+            raise
+
+    async def avalidate(self, raw: str) -> AccessToken:
+        """`validate`, for async code."""
+        try:
+            return await arun(pipeline.validate(self._setup, _bare(raw), self._clock(), self._monotonic()), self._ask)
+        except (Denied, Unavailable) as error:
+            self._report(error, raw)
+            raise
+
+    def authenticate(self, request: Request) -> AccessToken:
+        """Who is it: everything but what the route demands. Once per request. Raises `Denied` or `Unavailable`."""
+        return self._run(pipeline.authenticate(self._setup, request, self._clock(), self._monotonic()), request)
+
+    async def aauthenticate(self, request: Request) -> AccessToken:
+        """`authenticate`, for async code."""
+        flow = pipeline.authenticate(self._setup, request, self._clock(), self._monotonic())
+        return await self._arun(flow, request)
+
+    def check(
+        self, request: Request, scopes: Scopes | None = None, *, requirement: Requirement | None = None
+    ) -> AccessToken:
+        """Authenticate, then authorize: by `scopes` (see `Scopes`) or a whole `requirement`.
+
+        Raises `Denied` or `Unavailable`.
+        """
+        wanted = requirement_of(scopes, requirement)
+        return self._run(pipeline.check(self._setup, request, wanted, self._clock(), self._monotonic()), request)
+
+    async def acheck(
+        self, request: Request, scopes: Scopes | None = None, *, requirement: Requirement | None = None
+    ) -> AccessToken:
+        """`check`, for async code."""
+        wanted = requirement_of(scopes, requirement)
+        flow = pipeline.check(self._setup, request, wanted, self._clock(), self._monotonic())
+        return await self._arun(flow, request)
+
+    def authorize(self, token: AccessToken, requirement: Requirement) -> None:
+        """May they: does a token that this guard verified meet the requirement? No I/O.
+
+        Raises `InsufficientScope`, `InsufficientAuthentication`, `InvalidToken` (another issuer demanded), or
+        `Unavailable` for a requirement with live=True, which needs `check` or `acheck`.
+        """
+        try:
+            authorize(token, requirement, self._clock(), self._setup.leeway)
+        except (Denied, Unavailable) as error:
+            self._report(error, None)
+            raise
+
+    def challenge(self, error: Denied | Unavailable) -> Challenge:
+        """The HTTP answer to a refusal: status, headers (WWW-Authenticate may repeat), and a body to send as JSON."""
+        return write_challenge(error, self._realm)
+
+    def wants_form_body(self, method: str, content_type: str) -> bool:
+        """Must an adapter hand over the request's body, since a token may be in it?"""
+        return self._setup.form_body and credentials.may_hold_form_token(method, [content_type])
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """The identifiers of the configured issuers."""
+        return tuple(self._setup.issuers)
+
+    def health(self) -> Health:
+        """The state of each issuer's keys, for a readiness endpoint. No I/O."""
+        states = tuple(source.state() for source in self._sources.values())
+        return Health(all(state.serving for state in states), states)
+
+    def warm(self) -> None:
+        """Fetch every issuer's keys before the first request; raises `Unavailable` if some can't be had."""
+        wait(source.refresh() for source in self._sources.values())
+        self._check_warm()
+
+    async def awarm(self) -> None:
+        """`warm`, for async code."""
+        refreshes = (asyncio.wrap_future(source.refresh()) for source in self._sources.values())
+        await asyncio.shield(asyncio.gather(*refreshes, return_exceptions=True))
+        self._check_warm()
+
+    def close(self) -> None:
+        """Stop fetching, for good, and end the I/O thread; keys at hand serve on until they are stale."""
+        self._io.close()
+
+    async def aclose(self) -> None:
+        """`close`, for async code."""
+        await asyncio.to_thread(self._io.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _source(self, config: Issuer) -> KeySource:
+        if config.jwks is not None:
+            return StaticKeys(config)
+        return FetchedKeys(config, self._io, self._client, self._monotonic)
+
+    def _ask(self, question: Question) -> Future[None]:
+        return self._sources[question.issuer].refresh()
+
+    def _run(self, flow: Flow[AccessToken], request: Request) -> AccessToken:
+        try:
+            return run(flow, self._ask)
+        except (Denied, Unavailable) as error:
+            self._report(error, request)
+            raise
+
+    async def _arun(self, flow: Flow[AccessToken], request: Request) -> AccessToken:
+        try:
+            return await arun(flow, self._ask)
+        except (Denied, Unavailable) as error:
+            self._report(error, request)
+            raise
+
+    def _report(self, error: Denied | Unavailable, source: Request | str | None) -> None:
+        if not observe.wants(error):
+            return
+        token = request_id = None
+        if isinstance(source, Request):
+            request_id = next(iter(source.header_values(self._request_id_header)), None)
+            with contextlib.suppress(Denied):
+                token = credentials.read_credential(source, form_body=self._setup.form_body).token
+        elif isinstance(source, str):
+            token = source
+        observe.refused(error, token=token, request_id=request_id)
+
+    def _check_warm(self) -> None:
+        for state in self.health().issuers:
+            if not state.serving:
+                error = Unavailable(hint=f"no keys of {state.issuer}: {state.last_error}")
+                error.issuer = state.issuer
+                self._report(error, None)
+                raise error
+
+
+def _issuers(issuers: Iterable[str | Issuer]) -> list[Issuer]:
+    if isinstance(issuers, str | Issuer):
+        raise ConfigurationError("issuers must be a list of issuers")
+    try:
+        configs = [Issuer(item) if isinstance(item, str) else item for item in issuers]
+    except TypeError:
+        raise ConfigurationError("issuers must be a list of issuers") from None
+    if not configs:
+        raise ConfigurationError("issuers must name at least one issuer")
+    seen: set[str] = set()
+    for config in configs:
+        if not isinstance(config, Issuer):
+            raise ConfigurationError("issuers must hold strings and Issuer objects")
+        if config.issuer in seen:
+            raise ConfigurationError(f"issuers names {config.issuer} twice")
+        seen.add(config.issuer)
+    return configs
+
+
+def _check_http(http: HTTPSettings) -> None:
+    try:
+        if http.ca_file is not None:
+            tls_context(http)
+    except (OSError, ValueError):
+        raise ConfigurationError(f"HTTPSettings.ca_file: {http.ca_file} holds no readable certificates") from None
+
+
+def _bare(raw: object) -> Credential:
+    if not isinstance(raw, str):
+        raise InvalidToken(Reason.MALFORMED_TOKEN, hint="the token is not a str")
+    return Credential("Bearer", raw)
+
+
+def requirement_of(scopes: Scopes | None, requirement: Requirement | None) -> Requirement:
+    """`scopes` as a requirement, or the one given."""
+    if requirement is not None:
+        if scopes is not None:
+            raise ConfigurationError("give scopes or a requirement, not both")
+        return requirement
+    if scopes is None:
+        return _NOTHING
+    try:
+        return _requirement(tuple(scopes) if isinstance(scopes, Iterable) and not isinstance(scopes, str) else scopes)
+    except TypeError:  # what can't be hashed is no scope either
+        raise ConfigurationError("scopes must be a scope, an iterable of scopes, all_of(...) or any_of(...)") from None
+
+
+@lru_cache(maxsize=1024)
+def _requirement(scopes: Scopes) -> Requirement:
+    return Requirement(scopes)

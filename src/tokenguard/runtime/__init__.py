@@ -1,0 +1,1 @@
+"""What answers the core's questions: drivers, key sources, the I/O thread, caches, logs."""

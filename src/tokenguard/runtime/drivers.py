@@ -1,0 +1,55 @@
+"""Run a flow of the pipeline to its end, answering what it asks: `run` for sync callers, `arun` for async ones.
+
+Both only begin and wait. A failure is thrown back into the flow, so that the pipeline decides what it means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from tokenguard.core.effects import AnswerFailed, Question
+from tokenguard.core.pipeline import Flow
+
+_T = TypeVar("_T")
+#: begins whatever answers a question
+Ask = Callable[[Question], Future[None]]
+
+
+def run(flow: Flow[_T], ask: Ask) -> _T:
+    """The flow's result; blocks the calling thread while it waits for an answer."""
+    try:
+        question = next(flow)
+        while True:
+            answer = ask(question)
+            try:
+                if question.wait:
+                    answer.result()
+            except AnswerFailed as failure:
+                question = flow.throw(failure)
+            else:
+                question = flow.send(None)
+    except StopIteration as end:
+        result: _T = end.value
+        return result
+
+
+async def arun(flow: Flow[_T], ask: Ask) -> _T:
+    """The flow's result; awaits answers on whatever event loop is running."""
+    try:
+        question = next(flow)
+        while True:
+            answer = ask(question)
+            try:
+                if question.wait:
+                    # shielded: the work is shared, and must survive the cancellation of one who waits for it
+                    await asyncio.shield(asyncio.wrap_future(answer))
+            except AnswerFailed as failure:
+                question = flow.throw(failure)
+            else:
+                question = flow.send(None)
+    except StopIteration as end:
+        result: _T = end.value
+        return result

@@ -1,0 +1,71 @@
+"""What a health endpoint can tell: whether requests can be answered, and how old the keys are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from tokenguard.core.keys import KeySnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """The keys of one issuer. Times in seconds from now; None where there is none.
+
+    `state`: "static" (configured), "cold" (never fetched), "fresh", "stale" (serving, though the last refresh
+    failed), "expired" (past the stale limit: its tokens get 503). `key_count`: usable keys. `age`: since the fetch
+    that brought them. `refresh_in`: until the next refresh is due. `cooling_down`: no fetch may begin now.
+    `last_error`: of the last fetch, empty after a success. `skipped_keys`: why published keys are not used.
+    """
+
+    issuer: str
+    state: Literal["static", "cold", "fresh", "stale", "expired"]
+    key_count: int
+    age: float | None
+    refresh_in: float | None
+    cooling_down: bool
+    last_error: str
+    skipped_keys: tuple[str, ...]
+
+    @property
+    def serving(self) -> bool:
+        """Can this issuer's tokens be checked now?"""
+        return self.state in {"static", "fresh", "stale"}
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The state of a guard. `ready`: every issuer's tokens can be checked now."""
+
+    ready: bool
+    issuers: tuple[KeyState, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a JSON body."""
+        return asdict(self)
+
+
+def key_state(issuer: str, snapshot: KeySnapshot, *, now: float, cooldown: float) -> KeyState:
+    """`snapshot` as seen at `now`, on the monotonic clock."""
+    fetched = math.isfinite(snapshot.fetched_at)
+    return KeyState(
+        issuer=issuer,
+        state=_state(snapshot, now),
+        key_count=snapshot.keys.count if snapshot.keys is not None else 0,
+        age=now - snapshot.fetched_at if fetched else None,
+        refresh_in=max(0.0, snapshot.refresh_at - now) if fetched else None,
+        cooling_down=math.isfinite(snapshot.attempted_at) and now < snapshot.attempted_at + cooldown,
+        last_error=snapshot.failure,
+        skipped_keys=snapshot.keys.skipped if snapshot.keys is not None else (),
+    )
+
+
+def _state(snapshot: KeySnapshot, now: float) -> Literal["static", "cold", "fresh", "stale", "expired"]:
+    if snapshot.keys is None:
+        return "cold"
+    if snapshot.stale_at == math.inf:
+        return "static"
+    if now >= snapshot.stale_at:
+        return "expired"
+    return "stale" if snapshot.failure else "fresh"

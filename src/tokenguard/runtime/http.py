@@ -1,0 +1,105 @@
+"""One careful GET: bounded in time as a whole and in bytes, no redirects, no cookies, no environment.
+
+Everything that goes wrong is an `AnswerFailed` whose text names the URL's host and the fault, for the operator's log.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from importlib.metadata import version
+from urllib.parse import urlsplit
+
+import httpx
+
+from tokenguard.config import HTTPSettings
+from tokenguard.core.effects import AnswerFailed
+
+_OK, _NOT_MODIFIED = 200, 304
+_CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A fetched document. `content_type`, `etag`, `cache_control`: header values, empty where absent."""
+
+    body: bytes
+    content_type: str
+    etag: str
+    cache_control: str
+
+
+class HTTPStatusFailed(AnswerFailed):
+    """The server answered with another status than wanted."""
+
+    def __init__(self, host: str, status: int) -> None:
+        super().__init__(f"{host} answered {status}")
+        self.status = status
+
+
+class HTTPClient:
+    """A connection pool that lives on one event loop and is made at its first use there."""
+
+    def __init__(self, settings: HTTPSettings) -> None:
+        self._settings = settings
+        self._client: httpx.AsyncClient | None = None
+
+    async def get(self, url: str, *, max_bytes: int, accept: str, etag: str = "") -> Document | None:
+        """The document at `url`, or None where it still is the one that had `etag`.
+
+        The caller bounds the time; here only bytes are bounded, while they arrive. Raises `AnswerFailed`.
+        """
+        host = urlsplit(url).netloc
+        # identity: a compressed answer could grow a thousandfold between two looks at its size
+        headers = {"Accept": accept, "Accept-Encoding": "identity"} | ({"If-None-Match": etag} if etag else {})
+        try:
+            async with self._open().stream("GET", url, headers=headers) as response:
+                if response.status_code == _NOT_MODIFIED and etag:
+                    return None
+                if response.status_code != _OK:
+                    raise HTTPStatusFailed(host, response.status_code)
+                if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                    raise AnswerFailed(f"{host} sent a compressed answer that was not asked for")
+                body = bytearray()
+                async for chunk in response.aiter_raw(_CHUNK):
+                    body += chunk
+                    if len(body) > max_bytes:
+                        raise AnswerFailed(f"{host} sent more than {max_bytes} bytes")
+                return Document(
+                    bytes(body),
+                    response.headers.get("Content-Type", ""),
+                    response.headers.get("ETag", ""),
+                    response.headers.get("Cache-Control", ""),
+                )
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as cause:
+            raise AnswerFailed(f"{host} can't be reached: {type(cause).__name__}") from None
+
+    async def close(self) -> None:
+        """Close the pool, on the loop it lives on."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    def forget(self) -> None:
+        """After a fork: the pool belongs to the parent's loop."""
+        self._client = None
+
+    def _open(self) -> httpx.AsyncClient:
+        if self._client is None:
+            settings = self._settings
+            self._client = httpx.AsyncClient(
+                verify=tls_context(settings),
+                proxy=settings.proxy,
+                headers={"User-Agent": settings.user_agent or f"tokenguard/{version('tokenguard')}"},
+                timeout=None,  # noqa: S113 - the caller's deadline covers the whole refresh
+                follow_redirects=False,
+                trust_env=False,
+            )
+        return self._client
+
+
+def tls_context(settings: HTTPSettings) -> ssl.SSLContext:
+    """Certificates are always checked: against `ca_file`, or the public authorities."""
+    if settings.ca_file is None:
+        return httpx.create_ssl_context(trust_env=False)
+    return ssl.create_default_context(cafile=settings.ca_file)

@@ -1,0 +1,73 @@
+"""What an operator sees: log records for refusals and for keys.
+
+Loggers: `tokenguard` (refusals: INFO for the caller's fault, WARNING for ours) and `tokenguard.keys`. Each record of
+a refusal has the fields as `record.tokenguard`, a dict: reason, issuer, client_id, jti, token (a SHA-256 prefix),
+request_id, hint. Never a token; claim values only after the signature held, and of these only client_id and jti.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+from tokenguard.core.keys import KeySet
+from tokenguard.errors import Denied, Unavailable
+
+_refusals = logging.getLogger("tokenguard")
+_keys = logging.getLogger("tokenguard.keys")
+#: characters of any value that a caller or issuer chose
+_MAX_VALUE = 128
+
+
+def wants(error: Denied | Unavailable) -> bool:
+    """Would a record of this refusal be kept? Asked first, since what goes into it costs time."""
+    return _refusals.isEnabledFor(_level(error))
+
+
+def refused(error: Denied | Unavailable, *, token: str | None, request_id: str | None) -> None:
+    """One request was not let in."""
+    fields = {
+        "reason": str(error.reason),
+        "issuer": error.issuer,
+        "client_id": _shown(error.client_id),
+        "jti": _shown(error.token_id),
+        "token": fingerprint(token),
+        "request_id": _shown(request_id),
+        "hint": error.hint,
+    }
+    text = " ".join(f"{name}={value}" for name, value in fields.items() if value and name not in {"reason", "hint"})
+    _refusals.log(
+        _level(error), "refused: %s: %s [%s]", error.reason, error.hint or error.description, text,
+        extra={"tokenguard": fields},
+    )  # fmt: skip
+
+
+def keys_changed(issuer: str, keys: KeySet) -> None:
+    """An issuer's keys are new, or others than before."""
+    _keys.info("%s: %d usable keys", issuer, keys.count)
+    for reason in keys.skipped:
+        _keys.warning("%s: a published key is not used: %s", issuer, reason)
+
+
+def keys_not_fetched(issuer: str, failure: str, *, serving: bool) -> None:
+    """A refresh failed."""
+    consequence = "the last good keys serve" if serving else "its tokens get 503"
+    _keys.warning("%s: keys not fetched: %s; %s", issuer, failure, consequence)
+
+
+def fingerprint(token: str | None) -> str | None:
+    """Enough of a token's SHA-256 to find it again, too little to be of use."""
+    if token is None:
+        return None
+    return "sha256:" + hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _level(error: Denied | Unavailable) -> int:
+    return logging.INFO if isinstance(error, Denied) else logging.WARNING
+
+
+def _shown(value: str | None) -> str | None:
+    """Someone else's text, made safe for a log line: escaped, so that it can't start a new one, and capped."""
+    if value is None:
+        return None
+    return value[:_MAX_VALUE].encode("unicode_escape").decode("ascii")
