@@ -1,0 +1,1 @@
+"""LocalIssuer and the pytest plugin, judged by PyJWT, cryptography and httpx."""
