@@ -6,7 +6,6 @@ answers it without any of ours installed, and an app's handlers for either can t
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from tokenguard.errors import Denied, Unavailable
@@ -20,6 +19,10 @@ def framework_error(error: Denied | Unavailable, base: type[Exception], **attrib
     return raised
 
 
-@cache
+_kinds: dict[tuple[type[Exception], type[Exception]], type[Exception]] = {}
+
+
 def _combined(kind: type[Exception], base: type[Exception]) -> type[Exception]:
-    return type(kind.__name__, (kind, base), {"__module__": base.__module__, "__doc__": kind.__doc__})
+    if (kind, base) not in _kinds:
+        _kinds[kind, base] = type(kind.__name__, (kind, base), {"__module__": base.__module__, "__doc__": kind.__doc__})
+    return _kinds[kind, base]
