@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
 from functools import lru_cache
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tokenguard.config import MAX_LEEWAY, HTTPSettings, Issuer, Limits, require_flag, require_number, string_tuple
@@ -28,6 +29,7 @@ from tokenguard.runtime.http import HTTPClient, tls_context
 from tokenguard.runtime.iothread import IOThread
 from tokenguard.runtime.keysource import FetchedKeys, KeySource, StaticKeys
 from tokenguard.runtime.tokencache import BoundedMemory
+from tokenguard.settings import arguments_from_environ, arguments_from_mapping
 
 _NOTHING = Requirement()
 #: headers remembered: a handful of keys and types an issuer
@@ -102,6 +104,26 @@ class TokenGuard:
             tokens=BoundedMemory[Verified](token_cache) if token_cache else None,
             headers=BoundedMemory(_HEADERS_AN_ISSUER * len(configs)),
         )
+
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, Any]) -> Self:
+        """A guard from a mapping of this class's arguments; issuers, http and limits may be mappings in turn.
+
+        >>> guard = TokenGuard.from_mapping(
+        ...     {
+        ...         "audience": "https://api.example.com",
+        ...         "issuers": [{"issuer": "https://auth.example.com", "profile": "jwt"}],
+        ...     }
+        ... )
+        >>> guard.issuers
+        ('https://auth.example.com',)
+        """
+        return cls(**arguments_from_mapping(settings))
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, *, prefix: str = "TOKENGUARD_") -> Self:
+        """A guard from environment variables: TOKENGUARD_AUDIENCE, TOKENGUARD_ISSUERS and those in `settings`."""
+        return cls(**arguments_from_environ(os.environ if environ is None else environ, prefix))
 
     # -- checking --------------------------------------------------------------------------------------------------
 

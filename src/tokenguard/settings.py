@@ -1,0 +1,143 @@
+"""A guard's settings from a mapping (a settings file, a framework's config) or from environment variables.
+
+Both end as the keyword arguments of `TokenGuard`; an unknown key or a wrong type is a `ConfigurationError` naming it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
+
+from tokenguard.config import HTTPSettings, Issuer, KeyPolicy, Limits
+from tokenguard.errors import ConfigurationError
+
+_C = TypeVar("_C", HTTPSettings, Issuer, KeyPolicy, Limits)
+
+_GUARD_KEYS = frozenset(
+    {
+        "audience",
+        "clock",
+        "form_body",
+        "http",
+        "issuers",
+        "leeway",
+        "limits",
+        "monotonic",
+        "realm",
+        "request_id_header",
+        "token_cache",
+    }
+)
+
+
+def arguments_from_mapping(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Keyword arguments for `TokenGuard`. Issuers are strings, mappings or `Issuer`; http and limits mappings."""
+    arguments = _known(settings, _GUARD_KEYS, "")
+    for name in ("audience", "issuers"):
+        if name not in arguments:
+            raise ConfigurationError(f"{name} is required")
+    if isinstance(arguments["issuers"], list | tuple):
+        arguments["issuers"] = [
+            _issuer(item, f"issuers[{position}]") if isinstance(item, Mapping) else item
+            for position, item in enumerate(arguments["issuers"])
+        ]
+    if "http" in arguments:
+        arguments["http"] = _built(HTTPSettings, arguments["http"], "http")
+    if "limits" in arguments:
+        arguments["limits"] = _built(Limits, arguments["limits"], "limits")
+    return arguments
+
+
+def arguments_from_environ(environ: Mapping[str, str], prefix: str) -> dict[str, Any]:
+    """Keyword arguments for `TokenGuard` from variables that begin with `prefix`.
+
+    AUDIENCE and ISSUERS are lists with commas or spaces between the items; ISSUERS may also be a JSON array, whose
+    objects have the names of `Issuer`'s settings. LEEWAY and TOKEN_CACHE are numbers, FORM_BODY is true or false,
+    REALM and REQUEST_ID_HEADER text; CA_FILE, PROXY and USER_AGENT are those of `HTTPSettings`.
+    """
+    given = {name.removeprefix(prefix): value for name, value in environ.items() if name.startswith(prefix)}
+    settings: dict[str, Any] = {}
+    http: dict[str, str] = {}
+    for name in _known(given, _VARIABLES.keys() | _HTTP_VARIABLES, prefix):
+        value = given[name].strip()
+        if not value:
+            raise ConfigurationError(f"{prefix}{name} is empty")
+        if name in _HTTP_VARIABLES:
+            http[name.lower()] = value
+            continue
+        try:
+            settings[name.lower()] = _VARIABLES[name](value)
+        except ValueError:
+            raise ConfigurationError(f"{prefix}{name} can't be read: {_FORMS[_VARIABLES[name]]}") from None
+    for name in ("AUDIENCE", "ISSUERS"):
+        if name not in given:
+            raise ConfigurationError(f"{prefix}{name} is not set")
+    return arguments_from_mapping(settings | ({"http": http} if http else {}))
+
+
+def _known(given: Mapping[str, Any], known: Collection[str], prefix: str) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"{prefix or 'the settings'} must be a mapping")
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f", did you mean {prefix}{near[0]}?" if near else f"; known: {', '.join(sorted(known))}"
+            raise ConfigurationError(f"unknown setting {prefix}{name}{hint}")
+    return dict(given)
+
+
+def _built(kind: type[_C], given: object, name: str) -> _C:
+    """A settings object from a mapping; one that is built already is taken as it is."""
+    if isinstance(given, kind):
+        return given
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"{name} must be a mapping")
+    known = [field.name for field in dataclasses.fields(kind)]
+    return kind(**_known(given, known, f"{name}."))
+
+
+def _issuer(given: Mapping[str, Any], name: str) -> Issuer:
+    if "issuer" not in given:
+        raise ConfigurationError(f"{name}.issuer is required")
+    settings = dict(given)
+    if "keys" in settings:
+        settings["keys"] = _built(KeyPolicy, settings["keys"], f"{name}.keys")
+    return _built(Issuer, settings, name)
+
+
+def _list(value: str) -> list[str]:
+    return value.replace(",", " ").split()
+
+
+def _issuers(value: str) -> list[Any]:
+    if not value.startswith("["):
+        return _list(value)
+    parsed: list[Any] = json.loads(value)
+    return parsed
+
+
+def _flag(value: str) -> bool:
+    if value.lower() not in {"true", "false"}:
+        raise ValueError
+    return value.lower() == "true"
+
+
+_VARIABLES: dict[str, Callable[[str], Any]] = {
+    "AUDIENCE": _list,
+    "FORM_BODY": _flag,
+    "ISSUERS": _issuers,
+    "LEEWAY": float,
+    "REALM": str,
+    "REQUEST_ID_HEADER": str,
+    "TOKEN_CACHE": int,
+}
+_HTTP_VARIABLES = frozenset({"CA_FILE", "PROXY", "USER_AGENT"})
+_FORMS: dict[Callable[[str], Any], str] = {
+    _flag: "true or false",
+    _issuers: "URLs with commas or spaces between, or a JSON array",
+    float: "a number",
+    int: "a whole number",
+}

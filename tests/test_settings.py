@@ -1,0 +1,117 @@
+"""Settings from a mapping and from the environment end as the same guard, or name what is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tokenguard import Issuer, TokenGuard
+from tokenguard.errors import ConfigurationError
+from tokenguard.settings import arguments_from_environ, arguments_from_mapping
+from tokenguard.testing import LocalIssuer
+
+AUDIENCE = "https://api.example.com"
+ISSUER = "https://auth.example.com"
+BASE: dict[str, Any] = {"audience": AUDIENCE, "issuers": [ISSUER]}
+
+
+def test_a_mapping_makes_a_working_guard() -> None:
+    """Nested mappings become Issuer, KeyPolicy, HTTPSettings and Limits."""
+    local = LocalIssuer()
+    guard = TokenGuard.from_mapping(
+        {
+            "audience": [local.audience],
+            "issuers": [{"issuer": local.issuer, "jwks": local.jwks, "keys": {"cooldown": 5}}],
+            "leeway": 10,
+            "http": {"user_agent": "orders-api"},
+            "limits": {"token": 4096},
+        }
+    )
+    assert guard.validate(local.mint(sub="alice")).subject == "alice"
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        (BASE | {"audiences": "x"}, "unknown setting audiences, did you mean audience?"),
+        (BASE | {"verify": False}, "unknown setting verify"),
+        ({"issuers": [ISSUER]}, "audience is required"),
+        ({"audience": AUDIENCE}, "issuers is required"),
+        (BASE | {"issuers": ISSUER}, "issuers must be a list"),
+        (BASE | {"issuers": [{"issuer": ISSUER, "algs": ["RS256"]}]}, "unknown setting issuers[0].algs"),
+        (BASE | {"issuers": [{"profile": "jwt"}]}, "issuers[0].issuer is required"),
+        (BASE | {"issuers": [{"issuer": ISSUER, "keys": {"ttl": 5}}]}, "unknown setting issuers[0].keys.ttl"),
+        (BASE | {"issuers": [{"issuer": ISSUER, "keys": 5}]}, "issuers[0].keys must be a mapping"),
+        (BASE | {"http": {"verify": False}}, "unknown setting http.verify"),
+        (BASE | {"limits": {"token": "4096"}}, "Limits.token must be a number"),
+        (BASE | {"leeway": 315_360_000}, "leeway must be a number of at least 0 and at most 300"),
+        (BASE | {"leeway": True}, "leeway must be a number"),
+        (BASE | {"audience": None}, "audience must be a tuple of strings or a string"),
+        (BASE | {"form_body": "yes"}, "form_body must be True or False"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings: dict[str, Any], named: str) -> None:
+    """The error says which setting, by its path in the mapping."""
+    with pytest.raises(ConfigurationError) as refused:
+        TokenGuard.from_mapping(settings)
+    assert named in str(refused.value)
+
+
+def test_settings_that_are_no_mapping_are_refused() -> None:
+    """A list of pairs is not guessed at."""
+    with pytest.raises(ConfigurationError, match="must be a mapping"):
+        arguments_from_mapping([("audience", AUDIENCE)])  # type: ignore[arg-type]
+
+
+def test_the_environment_makes_the_same_arguments() -> None:
+    """Lists with commas or spaces, numbers, flags, and a JSON array of issuers."""
+    arguments = arguments_from_environ(
+        {
+            "TG_AUDIENCE": "https://a.example.com, https://b.example.com",
+            "TG_ISSUERS": '["https://one.example.com", {"issuer": "https://two.example.com", "profile": "jwt"}]',
+            "TG_LEEWAY": "5",
+            "TG_TOKEN_CACHE": "100",
+            "TG_FORM_BODY": "true",
+            "TG_USER_AGENT": "orders-api",
+            "OTHER": "untouched",
+        },
+        "TG_",
+    )
+    assert arguments["audience"] == ["https://a.example.com", "https://b.example.com"]
+    one, two = arguments["issuers"]
+    assert one == "https://one.example.com"
+    assert isinstance(two, Issuer)
+    assert (two.issuer, two.profile) == ("https://two.example.com", "jwt")
+    assert (arguments["leeway"], arguments["token_cache"], arguments["form_body"]) == (5.0, 100, True)
+    assert arguments["http"].user_agent == "orders-api"
+
+
+def test_a_guard_from_the_environment_lists_its_issuers() -> None:
+    """Two issuers with a space between."""
+    guard = TokenGuard.from_env(
+        {"TOKENGUARD_AUDIENCE": AUDIENCE, "TOKENGUARD_ISSUERS": "https://one.example.com https://two.example.com"}
+    )
+    assert guard.issuers == ("https://one.example.com", "https://two.example.com")
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"TOKENGUARD_AUDIENCE": None}, "TOKENGUARD_AUDIENCE is not set"),
+        ({"TOKENGUARD_ISSUERS": None}, "TOKENGUARD_ISSUERS is not set"),
+        ({"TOKENGUARD_ISSUERS": "  "}, "TOKENGUARD_ISSUERS is empty"),
+        ({"TOKENGUARD_ISSUER": ISSUER}, "unknown setting TOKENGUARD_ISSUER, did you mean TOKENGUARD_ISSUERS?"),
+        ({"TOKENGUARD_ISSUERS": "[{"}, "TOKENGUARD_ISSUERS can't be read"),
+        ({"TOKENGUARD_LEEWAY": "soon"}, "TOKENGUARD_LEEWAY can't be read: a number"),
+        ({"TOKENGUARD_TOKEN_CACHE": "1.5"}, "TOKENGUARD_TOKEN_CACHE can't be read: a whole number"),
+        ({"TOKENGUARD_FORM_BODY": "yes"}, "TOKENGUARD_FORM_BODY can't be read: true or false"),
+        ({"TOKENGUARD_ISSUERS": "http://auth.example.com"}, "must be https"),
+    ],
+)
+def test_a_wrong_variable_is_named(changed: dict[str, str | None], named: str) -> None:
+    """The error says which variable."""
+    environ = {"TOKENGUARD_AUDIENCE": AUDIENCE, "TOKENGUARD_ISSUERS": ISSUER} | changed
+    with pytest.raises(ConfigurationError) as refused:
+        TokenGuard.from_env({name: value for name, value in environ.items() if value is not None})
+    assert named in str(refused.value)
