@@ -18,7 +18,7 @@ FACADE = "tokenguard"  # the names that tokenguard/__init__.py exports
 
 BELOW_CORE = {"errors", "config"}
 BELOW_GUARD = BELOW_CORE | {"core", "runtime", "stores", "feeds"}
-BELOW_ADAPTERS = BELOW_GUARD | {"guard", "providers", FACADE}
+BELOW_ADAPTERS = BELOW_GUARD | {"guard", "providers", "settings", "_raising", FACADE}
 # An adapter for a framework that stands on ASGI or WSGI may share that interface's pieces; else they are strangers.
 ADAPTERS: dict[str, set[str]] = {
     "asgi": set(),
@@ -38,8 +38,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stores": BELOW_CORE | {"core"},
     "feeds": BELOW_CORE | {"core"},
     "providers": BELOW_CORE,
-    "guard": BELOW_GUARD,
-    FACADE: BELOW_ADAPTERS,
+    "settings": BELOW_CORE,
+    "guard": BELOW_GUARD | {"settings"},
+    "_raising": {"errors"},
+    FACADE: BELOW_GUARD | {"guard", "providers"},
     **{adapter: BELOW_ADAPTERS | shared for adapter, shared in ADAPTERS.items()},
     "testing": BELOW_ADAPTERS,
     "cli": BELOW_ADAPTERS | set(ADAPTERS) | {"testing"},

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from sys import intern
 from typing import Any
 
 from tokenguard.config import Issuer
@@ -43,7 +43,7 @@ def read_claims(claims: dict[str, Any], payload: bytes, trusted: Trusted, genera
     return Verified(
         issuer=config.issuer,
         subject=_text(claims, "sub", required=strict),
-        client_id=client_id and sys.intern(client_id),  # the cache holds many tokens of few clients
+        client_id=client_id and intern(client_id),  # the cache holds many tokens of few clients
         audience=audience,
         scopes=_scopes(claims, strict=strict),
         id=_text(claims, "jti", required=strict),
