@@ -134,9 +134,8 @@ def test_importing_the_package_loads_no_framework_store_or_command_line() -> Non
     """`import tokenguard` costs a Flask user no FastAPI, and nobody a command line of ours."""
     loaded = modules_loaded_by("import tokenguard")
     assert "tokenguard" in loaded
-    by_httpx = modules_loaded_by(
-        "import httpx"
-    )  # it loads its own command line, click and rich, where they are installed
+    # httpx loads its own command line, with click and rich, where they are installed
+    by_httpx = modules_loaded_by("import httpx")
     assert (loaded - by_httpx) & OPTIONAL == set()
 
 
