@@ -53,11 +53,11 @@ def _bearer_token(value: str) -> str | None:
     match = _BEARER.fullmatch(value)
     if match is not None:
         return match[1]
+    if _FOLDED.search(value):
+        raise InvalidRequest(Reason.SEVERAL_CREDENTIALS, hint="the Authorization header holds several credentials")
     scheme = _SCHEME.match(value)
     if scheme is not None and scheme[0].lower() == "bearer":
         raise InvalidRequest(hint="the Authorization header does not read: Bearer, a space, one token")
-    if _FOLDED.search(value):
-        raise InvalidRequest(Reason.SEVERAL_CREDENTIALS, hint="the Authorization header holds several credentials")
     return None
 
 
