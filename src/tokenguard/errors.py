@@ -20,8 +20,9 @@ values only, never a value out of the token.
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class Reason(StrEnum):
@@ -110,28 +111,37 @@ class ConfigurationError(TokenGuardError, ValueError):
 
 
 class _Refusal(TokenGuardError):
-    """What `Denied` and `Unavailable` have in common."""
+    """What `Denied` and `Unavailable` have in common; built as `kind(reason, hint)`.
+
+    Reason and hint live in `args`: an __init__ in Python would double the cost of refusing a request.
+    """
 
     status: ClassVar[int]
     error: ClassVar[str | None]
+    default_reason: ClassVar[Reason]
+    #: the configured issuer, once it is known; client_id and jti of the token once its signature held
+    issuer: str | None = None
+    client_id: str | None = None
+    token_id: str | None = None
 
-    def __init__(self, reason: Reason, *, hint: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.hint = hint
-        #: the configured issuer, once it is known; client_id and jti of the token once its signature held
-        self.issuer: str | None = None
-        self.client_id: str | None = None
-        self.token_id: str | None = None
+    @property
+    def reason(self) -> Reason:
+        """Why, from a stable vocabulary."""
+        return self.args[0] if self.args else self.default_reason
 
-    def concerns(self, issuer: str, client_id: str | None, token_id: str | None) -> None:
-        """Say, for the log, which verified token it was about."""
-        self.issuer, self.client_id, self.token_id = issuer, client_id, token_id
+    @property
+    def hint(self) -> str:
+        """For the operator's log: the detail, and the setting that would change the outcome."""
+        return self.args[1] if len(self.args) > 1 else ""
 
     @property
     def description(self) -> str:
         """A fixed sentence that may be shown to the client."""
         return DESCRIPTIONS[self.reason]
+
+    def concerns(self, issuer: str, client_id: str | None, token_id: str | None) -> None:
+        """Say, for the log, which verified token it was about."""
+        self.issuer, self.client_id, self.token_id = issuer, client_id, token_id
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.description}"
@@ -147,12 +157,9 @@ class Denied(_Refusal):
     status: ClassVar[int] = 401
     error: ClassVar[str | None] = "invalid_token"
     default_reason: ClassVar[Reason] = Reason.MALFORMED_TOKEN
-
-    def __init__(self, reason: Reason | None = None, *, hint: str = "") -> None:
-        super().__init__(reason or self.default_reason, hint=hint)
-        self.scope: str | None = None
-        self.acr_values: tuple[str, ...] = ()
-        self.max_age: int | None = None
+    scope: str | None = None
+    acr_values: tuple[str, ...] = ()
+    max_age: int | None = None
 
 
 class MissingToken(Denied):
@@ -212,13 +219,15 @@ class TooManyFailures(Denied):
 
 
 class Unavailable(_Refusal):
-    """503: the token can't be checked now, which is our fault or the issuer's. `retry_after` is in whole seconds."""
+    """503: the token can't be checked now, which is our fault or the issuer's."""
 
     status: ClassVar[int] = 503
     error: ClassVar[str | None] = "temporarily_unavailable"
+    default_reason = Reason.KEYS_UNAVAILABLE
+    #: whole seconds until it may be worth another try
+    retry_after: int = 1
 
-    def __init__(
-        self, reason: Reason = Reason.KEYS_UNAVAILABLE, *, retry_after: float | None = None, hint: str = ""
-    ) -> None:
-        super().__init__(reason, hint=hint)
-        self.retry_after = 1 if retry_after is None else max(1, round(retry_after))
+    def after(self, seconds: float) -> Self:
+        """Say when it may be worth another try."""
+        self.retry_after = max(1, math.ceil(seconds))
+        return self

@@ -17,11 +17,11 @@ from tokenguard.config import MAX_LEEWAY, HTTPSettings, Issuer, Limits, require_
 from tokenguard.core import credentials, pipeline
 from tokenguard.core.challenge import Challenge, write_challenge
 from tokenguard.core.effects import Question
-from tokenguard.core.model import AccessToken, Credential, Request, Verified
+from tokenguard.core.model import AccessToken, Request, Verified
 from tokenguard.core.pipeline import Flow
 from tokenguard.core.requirements import Requirement, Scopes, authorize
 from tokenguard.core.trust import Setup, Trusted
-from tokenguard.errors import ConfigurationError, Denied, InvalidToken, Reason, Unavailable
+from tokenguard.errors import ConfigurationError, Denied, Reason, Unavailable
 from tokenguard.runtime import observe
 from tokenguard.runtime.drivers import arun, run
 from tokenguard.runtime.health import Health
@@ -133,7 +133,7 @@ class TokenGuard:
         Raises `InvalidToken` or `Unavailable`. Checks no scope.
         """
         try:
-            return run(pipeline.validate(self._setup, _bare(raw), self._clock(), self._monotonic()), self._ask)
+            return run(pipeline.validate(self._setup, raw, self._clock(), self._monotonic()), self._ask)
         except (Denied, Unavailable) as error:
             self._report(error, raw)
             raise
@@ -141,7 +141,7 @@ class TokenGuard:
     async def avalidate(self, raw: str) -> AccessToken:
         """`validate`, for async code."""
         try:
-            return await arun(pipeline.validate(self._setup, _bare(raw), self._clock(), self._monotonic()), self._ask)
+            return await arun(pipeline.validate(self._setup, raw, self._clock(), self._monotonic()), self._ask)
         except (Denied, Unavailable) as error:
             self._report(error, raw)
             raise
@@ -279,7 +279,7 @@ class TokenGuard:
     def _check_warm(self) -> None:
         for state in self.health().issuers:
             if not state.serving:
-                error = Unavailable(hint=f"no keys of {state.issuer}: {state.last_error}")
+                error = Unavailable(Reason.KEYS_UNAVAILABLE, f"no keys of {state.issuer}: {state.last_error}")
                 error.issuer = state.issuer
                 self._report(error, None)
                 raise error
@@ -310,12 +310,6 @@ def _check_http(http: HTTPSettings) -> None:
             tls_context(http)
     except (OSError, ValueError):
         raise ConfigurationError(f"HTTPSettings.ca_file: {http.ca_file} holds no readable certificates") from None
-
-
-def _bare(raw: object) -> Credential:
-    if not isinstance(raw, str):
-        raise InvalidToken(Reason.MALFORMED_TOKEN, hint="the token is not a str")
-    return Credential("Bearer", raw)
 
 
 def requirement_of(scopes: Scopes | None, requirement: Requirement | None) -> Requirement:

@@ -28,7 +28,7 @@ def read_claims(claims: dict[str, Any], payload: bytes, trusted: Trusted, genera
     strict = config.profile == "rfc9068"
     # the key that verified the token is this issuer's, so the token must be too (RFC 9068 4, RFC 8725 3.8)
     if claims.get("iss") != config.issuer:
-        raise InvalidToken(Reason.UNKNOWN_ISSUER, hint=f"iss is not {config.issuer} (compared exactly)")
+        raise InvalidToken(Reason.UNKNOWN_ISSUER, f"iss is not {config.issuer} (compared exactly)")
     if not strict:
         _check_separator(claims, config)
     audience = _audience(claims, trusted)
@@ -37,7 +37,7 @@ def read_claims(claims: dict[str, Any], payload: bytes, trusted: Trusted, genera
     if issued_at is not None and issued_at > expires_at:
         raise _malformed("iat is after exp")
     if config.max_lifetime is not None and issued_at is not None and expires_at - issued_at > config.max_lifetime:
-        raise InvalidToken(Reason.LIFETIME_TOO_LONG, hint=f"Issuer.max_lifetime is {config.max_lifetime}")
+        raise InvalidToken(Reason.LIFETIME_TOO_LONG, f"Issuer.max_lifetime is {config.max_lifetime}")
     _check_optional(claims)
     client_id = _text(claims, "client_id", required=True) if strict else _first_text(claims, _CLIENT_CLAIMS)
     return Verified(
@@ -62,20 +62,20 @@ def check_times(verified: Verified, now: float, leeway: float) -> None:
     """Is this the time to use the token? `now` in epoch seconds."""
     # now must be before exp (RFC 7519 4.1.4)
     if now >= verified.expires_at + leeway:
-        raise InvalidToken(Reason.EXPIRED, hint=f"exp has passed; leeway is {leeway}")
+        raise InvalidToken(Reason.EXPIRED, f"exp has passed; leeway is {leeway}")
     # and not before nbf (RFC 7519 4.1.5)
     if verified.not_before is not None and now < verified.not_before - leeway:
-        raise InvalidToken(Reason.NOT_YET_VALID, hint=f"nbf is ahead of our clock; leeway is {leeway}")
+        raise InvalidToken(Reason.NOT_YET_VALID, f"nbf is ahead of our clock; leeway is {leeway}")
     # no standard speaks of an iat to come; it means a clock is wrong
     if verified.issued_at is not None and now < verified.issued_at - leeway:
-        raise InvalidToken(Reason.ISSUED_IN_FUTURE, hint=f"iat is ahead of our clock; leeway is {leeway}")
+        raise InvalidToken(Reason.ISSUED_IN_FUTURE, f"iat is ahead of our clock; leeway is {leeway}")
 
 
 def check_binding(verified: Verified) -> None:
     """A token with `cnf` is bound to a sender, and nothing here can tell who that is (RFC 7800 3.1)."""
     if verified.is_bound:
         raise InvalidToken(
-            Reason.NOT_BOUND, hint="the token has cnf (DPoP or mutual TLS), and nothing is set up to confirm it"
+            Reason.NOT_BOUND, "the token has cnf (DPoP or mutual TLS), and nothing is set up to confirm it"
         )
 
 
@@ -89,10 +89,10 @@ def run_checks(claims: Mapping[str, Any], config: Issuer) -> None:
             raise
         except Exception as cause:  # the check is the deployment's code: anything may come
             raise Unavailable(
-                Reason.CHECK_FAILED, hint=f"the check {name} in Issuer.checks raised {type(cause).__name__}"
+                Reason.CHECK_FAILED, f"the check {name} in Issuer.checks raised {type(cause).__name__}"
             ) from None
         if accepted is not True:
-            raise InvalidToken(Reason.CLAIM_REFUSED, hint=f"the check {name} in Issuer.checks did not answer True")
+            raise InvalidToken(Reason.CLAIM_REFUSED, f"the check {name} in Issuer.checks did not answer True")
 
 
 def _check_separator(claims: Mapping[str, Any], config: Issuer) -> None:
@@ -100,17 +100,17 @@ def _check_separator(claims: Mapping[str, Any], config: Issuer) -> None:
     if config.separator is not None:
         for name, value in config.separator.items():
             if name not in claims or (value is not None and claims[name] != value):
-                raise InvalidToken(Reason.WRONG_TYPE, hint=f"Issuer.separator demands the claim {name}")
+                raise InvalidToken(Reason.WRONG_TYPE, f"Issuer.separator demands the claim {name}")
         return
     if _ACCESS_TOKEN_CLAIMS.isdisjoint(claims):
         raise InvalidToken(
             Reason.WRONG_TYPE,
-            hint=f"none of {', '.join(sorted(_ACCESS_TOKEN_CLAIMS))} is there: an ID token? (see Issuer.separator)",
+            f"none of {', '.join(sorted(_ACCESS_TOKEN_CLAIMS))} is there: an ID token? (see Issuer.separator)",
         )
     if not _ID_TOKEN_CLAIMS.isdisjoint(claims):
         raise InvalidToken(
             Reason.WRONG_TYPE,
-            hint=f"one of {', '.join(sorted(_ID_TOKEN_CLAIMS))} is there: an ID token? (see Issuer.separator)",
+            f"one of {', '.join(sorted(_ID_TOKEN_CLAIMS))} is there: an ID token? (see Issuer.separator)",
         )
 
 
@@ -125,16 +125,16 @@ def _audience(claims: Mapping[str, Any], trusted: Trusted) -> tuple[str, ...]:
         raise _malformed("aud must be a string or an array of strings")
     if trusted.audiences.isdisjoint(audience):
         raise InvalidToken(
-            Reason.WRONG_AUDIENCE, hint=f"aud names none of: {', '.join(sorted(trusted.audiences))} (compared exactly)"
+            Reason.WRONG_AUDIENCE, f"aud names none of: {', '.join(sorted(trusted.audiences))} (compared exactly)"
         )
     return audience
 
 
 def _scopes(claims: Mapping[str, Any], *, strict: bool) -> frozenset[str]:
     for name in ("scope",) if strict else _SCOPE_CLAIMS:
-        value = claims.get(name)
-        if value is None and name not in claims:
+        if name not in claims:
             continue
+        value = claims[name]
         if isinstance(value, str):
             return _split_scopes(value)
         if not strict and isinstance(value, list) and all(isinstance(item, str) for item in value):
@@ -156,6 +156,8 @@ def _one_audience(value: str) -> tuple[str, ...]:
 
 def _check_optional(claims: Mapping[str, Any]) -> None:
     """Claims that may be absent, but not of another form: a wrong one could be read as none."""
+    if _OPTIONAL_FORMS.keys().isdisjoint(claims):
+        return
     for name, (fits, form) in _OPTIONAL_FORMS.items():
         if name in claims and not fits(claims[name]):
             raise _malformed(f"{name} must be {form}")
@@ -177,7 +179,7 @@ _OPTIONAL_FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 def _required(claims: Mapping[str, Any], name: str) -> Any:
     if name not in claims:
-        raise InvalidToken(Reason.MISSING_CLAIM, hint=f'{name} is missing (profile="jwt" requires fewer claims)')
+        raise InvalidToken(Reason.MISSING_CLAIM, f'{name} is missing (profile="jwt" requires fewer claims)')
     return claims[name]
 
 
@@ -208,4 +210,4 @@ def _first_text(claims: Mapping[str, Any], names: tuple[str, ...]) -> str | None
 
 
 def _malformed(hint: str) -> InvalidToken:
-    return InvalidToken(Reason.MALFORMED_CLAIMS, hint=hint)
+    return InvalidToken(Reason.MALFORMED_CLAIMS, hint)

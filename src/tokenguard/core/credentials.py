@@ -27,14 +27,14 @@ def read_credential(request: Request, *, form_body: bool) -> Credential:
     """The Bearer token of a request; `MissingToken` or `InvalidRequest` where there is not exactly one."""
     lines = request.header_values("authorization")
     if len(lines) > 1:
-        raise InvalidRequest(Reason.SEVERAL_CREDENTIALS, hint="the request has several Authorization lines")
+        raise InvalidRequest(Reason.SEVERAL_CREDENTIALS, "the request has several Authorization lines")
     token = _bearer_token(lines[0].strip(" \t")) if lines else None
     if form_body and may_hold_form_token(request.method, request.header_values("content-type")):
         in_form = _form_token(request.form)
         if in_form is not None:
             # one method a request (RFC 6750 2)
             if token is not None:
-                raise InvalidRequest(Reason.SEVERAL_CREDENTIALS, hint="a token in the header and one in the form body")
+                raise InvalidRequest(Reason.SEVERAL_CREDENTIALS, "a token in the header and one in the form body")
             token = in_form
     if token is None:
         raise MissingToken
@@ -54,10 +54,12 @@ def _bearer_token(value: str) -> str | None:
     if match is not None:
         return match[1]
     if _FOLDED.search(value):
-        raise InvalidRequest(Reason.SEVERAL_CREDENTIALS, hint="the Authorization header holds several credentials")
+        raise InvalidRequest(Reason.SEVERAL_CREDENTIALS, "the Authorization header holds several credentials")
     scheme = _SCHEME.match(value)
     if scheme is not None and scheme[0].lower() == "bearer":
-        raise InvalidRequest(hint="the Authorization header does not read: Bearer, a space, one token")
+        raise InvalidRequest(
+            Reason.MALFORMED_CREDENTIALS, "the Authorization header does not read: Bearer, a space, one token"
+        )
     return None
 
 
@@ -73,9 +75,9 @@ def _form_token(form: Form | None) -> str | None:
         pairs = list(form.items() if isinstance(form, Mapping) else form)
     tokens = [value for name, value in pairs if name == "access_token"]
     if len(tokens) > 1:
-        raise InvalidRequest(Reason.SEVERAL_CREDENTIALS, hint="access_token occurs more than once in the form body")
+        raise InvalidRequest(Reason.SEVERAL_CREDENTIALS, "access_token occurs more than once in the form body")
     if not tokens:
         return None
     if not _BEARER.fullmatch(f"Bearer {tokens[0]}"):
-        raise InvalidRequest(hint="access_token in the form body is no token")
+        raise InvalidRequest(Reason.MALFORMED_CREDENTIALS, "access_token in the form body is no token")
     return tokens[0]

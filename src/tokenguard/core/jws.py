@@ -54,24 +54,26 @@ def decode_base64url(segment: bytes) -> bytes:
 
 def received_bytes(token: str, limits: Limits) -> bytes:
     """The token as bytes, if it is short enough for anything to be done with it."""
+    if not isinstance(token, str):
+        raise InvalidToken(Reason.MALFORMED_TOKEN, "the token is not a str")
     if len(token) > limits.token:
-        raise InvalidToken(Reason.TOKEN_TOO_LARGE, hint=f"Limits.token is {limits.token}")
+        raise InvalidToken(Reason.TOKEN_TOO_LARGE, f"Limits.token is {limits.token}")
     try:
         return token.encode("ascii")
     except UnicodeEncodeError:
-        raise InvalidToken(Reason.MALFORMED_TOKEN, hint="the token holds characters beyond ASCII") from None
+        raise InvalidToken(Reason.MALFORMED_TOKEN, "the token holds characters beyond ASCII") from None
 
 
 def split(received: bytes) -> Segments:
     """The three segments of a compact JWS (RFC 7515 7.1), not decoded yet."""
     dots = received.count(b".")
     if dots != 2:
-        raise InvalidToken(Reason.MALFORMED_TOKEN, hint=_wrong_number_of_dots(dots))
+        raise InvalidToken(Reason.MALFORMED_TOKEN, _wrong_number_of_dots(dots))
     signing_input, _, signature = received.rpartition(b".")
     header, _, payload = signing_input.partition(b".")
     # an empty payload segment is a detached payload (RFC 7515 appendix F): never an access token
     if not header or not payload:
-        raise InvalidToken(Reason.MALFORMED_TOKEN, hint="a segment of the token is empty")
+        raise InvalidToken(Reason.MALFORMED_TOKEN, "a segment of the token is empty")
     return Segments(signing_input, header, payload, signature)
 
 
@@ -89,37 +91,35 @@ def read_header(segment: bytes, algorithms: frozenset[str], limits: Limits) -> H
     `algorithms`: those that any configured issuer may use.
     """
     if len(segment) * 3 // 4 > limits.header:
-        raise InvalidToken(Reason.TOKEN_TOO_LARGE, hint=f"Limits.header is {limits.header}")
+        raise InvalidToken(Reason.TOKEN_TOO_LARGE, f"Limits.header is {limits.header}")
     try:
         members = strict_json.parse(decode_base64url(segment), limits)
     except ValueError as cause:
-        raise InvalidToken(Reason.MALFORMED_TOKEN, hint=f"the header can't be read: {_why(cause)}") from None
+        raise InvalidToken(Reason.MALFORMED_TOKEN, f"the header can't be read: {_why(cause)}") from None
     if not isinstance(members, dict):
-        raise InvalidToken(Reason.MALFORMED_TOKEN, hint="the header is not a JSON object")
+        raise InvalidToken(Reason.MALFORMED_TOKEN, "the header is not a JSON object")
     # alg by allow-list, case-sensitive (RFC 8725 3.1)
     alg = members.get("alg")
     if not isinstance(alg, str) or alg not in algorithms:
-        raise InvalidToken(
-            Reason.UNSUPPORTED_ALGORITHM, hint=f"Issuer.algorithms allows {', '.join(sorted(algorithms))}"
-        )
+        raise InvalidToken(Reason.UNSUPPORTED_ALGORITHM, f"Issuer.algorithms allows {', '.join(sorted(algorithms))}")
     # no extension is understood here, so whatever is critical is refused (RFC 7515 4.1.11, RFC 7797 6)
     if "crit" in members:
-        raise InvalidToken(Reason.CRITICAL_HEADER, hint="the header has crit; no extension is supported")
+        raise InvalidToken(Reason.CRITICAL_HEADER, "the header has crit; no extension is supported")
     if members.get("b64", True) is not True:
-        raise InvalidToken(Reason.CRITICAL_HEADER, hint="the payload is not base64url (b64, RFC 7797)")
+        raise InvalidToken(Reason.CRITICAL_HEADER, "the payload is not base64url (b64, RFC 7797)")
     if "zip" in members:
-        raise InvalidToken(Reason.MALFORMED_TOKEN, hint="the header has zip, which a signed token never has")
+        raise InvalidToken(Reason.MALFORMED_TOKEN, "the header has zip, which a signed token never has")
     kid = members.get("kid")
     if "kid" in members and (not isinstance(kid, str) or len(kid) > limits.key_id):
-        raise InvalidToken(Reason.MALFORMED_TOKEN, hint=f"kid must be a string; Limits.key_id is {limits.key_id}")
+        raise InvalidToken(Reason.MALFORMED_TOKEN, f"kid must be a string; Limits.key_id is {limits.key_id}")
     # a nested JWT (RFC 7519 5.2)
     if "cty" in members and media_type(members["cty"]) == "jwt":
-        raise InvalidToken(Reason.WRONG_TYPE, hint="the token holds another token (cty JWT), which is not supported")
+        raise InvalidToken(Reason.WRONG_TYPE, "the token holds another token (cty JWT), which is not supported")
     if "typ" not in members:
         return Header(alg, kid, None)
     typ = media_type(members["typ"])
     if typ is None:
-        raise InvalidToken(Reason.MALFORMED_TOKEN, hint="typ must be a string")
+        raise InvalidToken(Reason.MALFORMED_TOKEN, "typ must be a string")
     return Header(alg, kid, typ)
 
 
@@ -135,17 +135,17 @@ def media_type(value: Any) -> str | None:
 def read_payload(segment: bytes, limits: Limits) -> tuple[bytes, dict[str, Any]]:
     """The payload's bytes and its claims, a JSON object (RFC 7519 7.2)."""
     if len(segment) * 3 // 4 > limits.payload:
-        raise InvalidToken(Reason.TOKEN_TOO_LARGE, hint=f"Limits.payload is {limits.payload}")
+        raise InvalidToken(Reason.TOKEN_TOO_LARGE, f"Limits.payload is {limits.payload}")
     try:
         payload = decode_base64url(segment)
     except ValueError:
-        raise InvalidToken(Reason.MALFORMED_TOKEN, hint="the payload is not canonical base64url") from None
+        raise InvalidToken(Reason.MALFORMED_TOKEN, "the payload is not canonical base64url") from None
     try:
         claims = strict_json.parse(payload, limits)
     except ValueError as cause:
-        raise InvalidToken(Reason.MALFORMED_CLAIMS, hint=f"the payload can't be read: {_why(cause)}") from None
+        raise InvalidToken(Reason.MALFORMED_CLAIMS, f"the payload can't be read: {_why(cause)}") from None
     if not isinstance(claims, dict):
-        raise InvalidToken(Reason.MALFORMED_CLAIMS, hint="the payload is not a JSON object")
+        raise InvalidToken(Reason.MALFORMED_CLAIMS, "the payload is not a JSON object")
     return payload, claims
 
 

@@ -17,7 +17,7 @@ from tokenguard.core.credentials import read_credential
 from tokenguard.core.effects import AnswerFailed, Question, RefreshKeys
 from tokenguard.core.jws import Header, Segments
 from tokenguard.core.keys import MAX_CANDIDATES, KeySet, KeySnapshot, Verifier
-from tokenguard.core.model import AccessToken, Credential, Request, Verified
+from tokenguard.core.model import AccessToken, Request, Verified
 from tokenguard.core.requirements import Requirement, authorize
 from tokenguard.core.trust import Setup, Trusted, check_header, find_issuer
 from tokenguard.errors import Denied, InvalidToken, MissingToken, Reason, Unavailable
@@ -40,19 +40,20 @@ def check(setup: Setup, request: Request, requirement: Requirement, now: float, 
 def authenticate(setup: Setup, request: Request, now: float, monotonic: float) -> Flow[AccessToken]:
     """Who is it: everything but what the route demands."""
     credential = read_credential(request, form_body=setup.form_body)
-    return (yield from validate(setup, credential, now, monotonic))
+    return (yield from validate(setup, credential.token, now, monotonic))
 
 
-def validate(setup: Setup, credential: Credential, now: float, monotonic: float) -> Flow[AccessToken]:
-    """One token: remembered or verified anew; then what is checked every time."""
-    received = jws.received_bytes(credential.token, setup.limits)
-    digest = hashlib.sha256(received).digest() if setup.tokens is not None else b""
-    verified = yield from _recall(setup, digest, monotonic)
-    if verified is not None:
+def validate(setup: Setup, token: str, now: float, monotonic: float) -> Flow[AccessToken]:
+    """One token: remembered or verified anew; what can change in between is checked every time."""
+    received = jws.received_bytes(token, setup.limits)
+    if setup.tokens is None:
+        return AccessToken((yield from verify(setup, received, now, monotonic)))
+    digest = hashlib.blake2b(received, digest_size=32).digest()
+    verified = setup.tokens.get(digest)
+    if verified is not None and _keys_unchanged(setup, verified, monotonic):
         _check_every_time(setup, verified, now)
-        return AccessToken(verified)
-    verified = yield from verify(setup, received, now, monotonic)
-    if setup.tokens is not None:
+    else:
+        verified = yield from verify(setup, received, now, monotonic)
         setup.tokens.put(digest, verified)
     return AccessToken(verified)
 
@@ -83,17 +84,14 @@ def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[
     return verified
 
 
-def _recall(setup: Setup, digest: bytes, monotonic: float) -> Flow[Verified | None]:
-    """The token as verified before, if its issuer's keys are still those it was verified with."""
-    verified = setup.tokens.get(digest) if setup.tokens is not None else None
-    if verified is None:
-        return None
-    trusted = setup.issuers[verified.issuer]
-    snapshot = trusted.keys.snapshot
-    # a service in which every token is remembered must still refresh its keys, and notice when they are too old
-    if monotonic >= snapshot.refresh_at:
-        snapshot = yield from _usable_keys(trusted, monotonic)
-    return verified if verified.generation == snapshot.generation else None
+def _keys_unchanged(setup: Setup, verified: Verified, monotonic: float) -> bool:
+    """Is a remembered token's issuer still publishing what it was verified with, as far as is known?
+
+    Not when a refresh is due: the token then goes the whole way, so that a service in which every token is
+    remembered still refreshes its keys, and notices when they are too old to serve.
+    """
+    snapshot = setup.issuers[verified.issuer].keys.snapshot
+    return monotonic < snapshot.refresh_at and verified.generation == snapshot.generation
 
 
 def _check_every_time(setup: Setup, verified: Verified, now: float) -> None:
@@ -113,14 +111,14 @@ def _verify_signature(
     try:
         signature = jws.decode_base64url(segments.signature)
     except ValueError:
-        raise InvalidToken(Reason.MALFORMED_TOKEN, hint="the signature is not canonical base64url") from None
+        raise InvalidToken(Reason.MALFORMED_TOKEN, "the signature is not canonical base64url") from None
     snapshot = yield from _usable_keys(trusted, monotonic)
     verifiers = _candidates(snapshot, header)
     if _holds(segments.signing_input, signature, verifiers):
         return snapshot
     # Without a kid a failed check may as well mean a new key, so it counts as an unknown one.
     if verifiers and header.kid is not None:
-        raise InvalidToken(Reason.BAD_SIGNATURE, hint="the key that kid names did not make this signature")
+        raise InvalidToken(Reason.BAD_SIGNATURE, "the key that kid names did not make this signature")
     _check_worth_a_fetch(setup, segments)
     snapshot = yield from _newer_keys(trusted, snapshot, header, monotonic)
     verifiers = _candidates(snapshot, header)
@@ -172,24 +170,23 @@ def _check_cooldown(trusted: Trusted, snapshot: KeySnapshot, monotonic: float) -
     wait = snapshot.attempted_at + trusted.config.keys.cooldown - monotonic
     if wait > 0:
         raise Unavailable(
-            retry_after=wait, hint=f"the last fetch of keys failed ({snapshot.failure}); KeyPolicy.cooldown holds"
-        )
+            Reason.KEYS_UNAVAILABLE, f"the last fetch of keys failed ({snapshot.failure}); KeyPolicy.cooldown holds"
+        ).after(wait)
 
 
 def _refresh(trusted: Trusted, *, wait: bool) -> Flow[None]:
     try:
         yield RefreshKeys(trusted.config.issuer, wait)
     except AnswerFailed as failure:
-        raise Unavailable(
-            retry_after=trusted.config.keys.cooldown, hint=f"the keys can't be fetched: {failure}"
-        ) from None
+        unavailable = Unavailable(Reason.KEYS_UNAVAILABLE, f"the keys can't be fetched: {failure}")
+        raise unavailable.after(trusted.config.keys.cooldown) from None
 
 
 def _no_key(header: Header, keys: KeySet | None, *, tried: bool) -> InvalidToken:
     if tried:
         return InvalidToken(
-            Reason.BAD_SIGNATURE, hint=f"no kid, and none of the first {MAX_CANDIDATES} keys made this signature"
+            Reason.BAD_SIGNATURE, f"no kid, and none of the first {MAX_CANDIDATES} keys made this signature"
         )
     if keys is not None and keys.has_key_id(header.kid):
-        return InvalidToken(Reason.UNSUPPORTED_ALGORITHM, hint="the key that kid names is not for this alg")
-    return InvalidToken(Reason.UNKNOWN_KEY, hint="no key with that kid is published; a new one is seen after a refresh")
+        return InvalidToken(Reason.UNSUPPORTED_ALGORITHM, "the key that kid names is not for this alg")
+    return InvalidToken(Reason.UNKNOWN_KEY, "no key with that kid is published; a new one is seen after a refresh")

@@ -163,13 +163,13 @@ def authorize(token: AccessToken, requirement: Requirement, now: float, leeway: 
 
 def _check_issuer(token: AccessToken, requirement: Requirement) -> None:
     if requirement.issuers is not None and token.issuer not in requirement.issuers:
-        raise InvalidToken(Reason.ISSUER_NOT_ALLOWED, hint=f"Requirement.issuers: {', '.join(requirement.issuers)}")
+        raise InvalidToken(Reason.ISSUER_NOT_ALLOWED, f"Requirement.issuers: {', '.join(requirement.issuers)}")
 
 
 def _check_live(requirement: Requirement) -> None:
     if requirement.live:
         raise Unavailable(
-            Reason.LIVE_CHECK_UNAVAILABLE, hint="Requirement(live=True): nothing here can ask about a token live"
+            Reason.LIVE_CHECK_UNAVAILABLE, "Requirement(live=True): nothing here can ask about a token live"
         )
 
 
@@ -182,7 +182,9 @@ def _check_authentication(token: AccessToken, requirement: Requirement, now: flo
     )
     if acr_met and age_met:
         return
-    error = InsufficientAuthentication(hint="acr or auth_time do not meet Requirement.acr_values or max_age")
+    error = InsufficientAuthentication(
+        Reason.INSUFFICIENT_AUTHENTICATION, "acr or auth_time do not meet Requirement.acr_values or max_age"
+    )
     error.acr_values = wanted
     error.max_age = requirement.max_age
     error.scope = requirement.scope
@@ -192,6 +194,6 @@ def _check_authentication(token: AccessToken, requirement: Requirement, now: flo
 def _check_scopes(token: AccessToken, requirement: Requirement) -> None:
     scopes = requirement.scopes
     if isinstance(scopes, AllOf | AnyOf) and not scopes.is_met(token.scopes):
-        error = InsufficientScope(hint=f"the route demands {scopes!r}")
+        error = InsufficientScope(Reason.INSUFFICIENT_SCOPE, f"the route demands {scopes!r}")
         error.scope = requirement.scope
         raise error

@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 from tokenguard.config import Limits
 
+_WHITESPACE = " \t\n\r"  # RFC 8259 2; nothing else around the text
+
 
 def parse(text: bytes, limits: Limits) -> Any:
     """The value of one JSON text; ValueError for anything doubtful.
@@ -40,8 +42,9 @@ def parse_document(text: bytes) -> Any:
 
 def _decode(text: bytes, decoder: json.JSONDecoder) -> Any:
     try:
-        decoded = text.decode("utf-8")
-        value = decoder.decode(decoded)
+        # raw_decode, since decode() runs two regular expressions around it
+        decoded = text.decode("utf-8").strip(_WHITESPACE)
+        value, end = decoder.raw_decode(decoded)
         # an escaped lone surrogate parses, and would fail later, wherever the string is first encoded
         if b"\\u" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
@@ -51,6 +54,8 @@ def _decode(text: bytes, decoder: json.JSONDecoder) -> Any:
         raise ValueError("nested too deep") from None
     except json.JSONDecodeError:
         raise ValueError("not JSON") from None
+    if end != len(decoded):
+        raise ValueError("not one JSON text")
     return value
 
 

@@ -67,7 +67,7 @@ def find_issuer(setup: Setup, claims: Mapping[str, Any]) -> Trusted:
     if trusted is None:
         raise InvalidToken(
             Reason.UNKNOWN_ISSUER,
-            hint=f"iss is none of the configured issuers: {', '.join(list(setup.issuers)[:10])} (compared exactly)",
+            f"iss is none of the configured issuers: {', '.join(list(setup.issuers)[:10])} (compared exactly)",
         )
     return trusted
 
@@ -76,11 +76,11 @@ def check_header(header: Header, config: Issuer) -> None:
     """The rules for the header that differ from issuer to issuer."""
     if header.alg not in config.algorithms:
         raise InvalidToken(
-            Reason.UNSUPPORTED_ALGORITHM, hint=f"Issuer.algorithms of this issuer: {', '.join(config.algorithms)}"
+            Reason.UNSUPPORTED_ALGORITHM, f"Issuer.algorithms of this issuer: {', '.join(config.algorithms)}"
         )
     # typ must say access token (RFC 9068 4)
     if header.typ not in TYPES[config.profile]:
-        raise InvalidToken(Reason.WRONG_TYPE, hint=_type_hint(header, config))
+        raise InvalidToken(Reason.WRONG_TYPE, _type_hint(header, config))
 
 
 def _type_hint(header: Header, config: Issuer) -> str:
