@@ -85,7 +85,7 @@ class TokenGuard:
 
         self._clock = clock
         self._monotonic = monotonic
-        self._realm = realm or urlsplit(audiences[0]).hostname or audiences[0]
+        self._realm = realm or _host(audiences[0])
         self._request_id_header = request_id_header.lower()
         self._client = HTTPClient(http)
         self._io = IOThread(on_close=self._client.close)
@@ -302,6 +302,14 @@ def _issuers(issuers: Iterable[str | Issuer]) -> list[Issuer]:
             raise ConfigurationError(f"issuers names {config.issuer} twice")
         seen.add(config.issuer)
     return configs
+
+
+def _host(audience: str) -> str:
+    """The host of an audience that is a URL; any other audience whole."""
+    try:
+        return urlsplit(audience).hostname or audience
+    except ValueError:
+        return audience
 
 
 def _check_http(http: HTTPSettings) -> None:
