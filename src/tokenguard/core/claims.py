@@ -22,6 +22,9 @@ _ACCESS_TOKEN_CLAIMS = frozenset({"scope", "scp", "client_id", "cid", "appid"})
 _ID_TOKEN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash", "s_hash"})
 
 
+_NUMBERS = frozenset({int, float})
+
+
 def read_claims(claims: dict[str, Any], payload: bytes, trusted: Trusted, generation: int) -> Verified:
     """The claims in their right types, for us, from this issuer. Does not look at the clock."""
     config = trusted.config
@@ -32,29 +35,30 @@ def read_claims(claims: dict[str, Any], payload: bytes, trusted: Trusted, genera
     if not strict:
         _check_separator(claims, config)
     audience = _audience(claims, trusted)
-    expires_at = _time(claims, "exp", required=True)
-    issued_at = _time(claims, "iat", required=strict or config.max_lifetime is not None)
+    expires_at = _time(claims, "exp")
+    issued_at = _time(claims, "iat") if strict or config.max_lifetime is not None or "iat" in claims else None
     if issued_at is not None and issued_at > expires_at:
         raise _malformed("iat is after exp")
     if config.max_lifetime is not None and issued_at is not None and expires_at - issued_at > config.max_lifetime:
         raise InvalidToken(Reason.LIFETIME_TOO_LONG, f"Issuer.max_lifetime is {config.max_lifetime}")
     _check_optional(claims)
     client_id = _text(claims, "client_id", required=True) if strict else _first_text(claims, _CLIENT_CLAIMS)
+    # by position: by name it would cost more than the checks above
     return Verified(
-        issuer=config.issuer,
-        subject=_text(claims, "sub", required=strict),
-        client_id=client_id and intern(client_id),  # the cache holds many tokens of few clients
-        audience=audience,
-        scopes=_scopes(claims, strict=strict),
-        id=_text(claims, "jti", required=strict),
-        expires_at=expires_at,
-        issued_at=issued_at,
-        not_before=_time(claims, "nbf"),
-        auth_time=_time(claims, "auth_time"),
-        acr=_text(claims, "acr"),
-        is_bound="cnf" in claims,
-        payload=payload,
-        generation=generation,
+        config.issuer,
+        _text(claims, "sub", required=strict),
+        client_id and intern(client_id),  # the cache holds many tokens of few clients
+        audience,
+        _scopes(claims, strict=strict),
+        _text(claims, "jti", required=strict),
+        expires_at,
+        issued_at,
+        _time(claims, "nbf") if "nbf" in claims else None,
+        _time(claims, "auth_time") if "auth_time" in claims else None,
+        _text(claims, "acr"),
+        "cnf" in claims,
+        payload,
+        generation,
     )
 
 
@@ -178,17 +182,16 @@ _OPTIONAL_FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def _required(claims: Mapping[str, Any], name: str) -> Any:
-    if name not in claims:
-        raise InvalidToken(Reason.MISSING_CLAIM, f'{name} is missing (profile="jwt" requires fewer claims)')
-    return claims[name]
+    try:
+        return claims[name]
+    except KeyError:
+        raise InvalidToken(Reason.MISSING_CLAIM, f'{name} is missing (profile="jwt" requires fewer claims)') from None
 
 
-def _time(claims: Mapping[str, Any], name: str, *, required: bool = False) -> Any:
-    """A NumericDate: a JSON number (RFC 7519 2). The caller knows it is there when `required`."""
-    if not required and name not in claims:
-        return None
+def _time(claims: Mapping[str, Any], name: str) -> float:
+    """A NumericDate that must be there: a JSON number (RFC 7519 2)."""
     value = _required(claims, name)
-    if type(value) not in (int, float):  # a bool is an int to isinstance
+    if type(value) not in _NUMBERS:  # a bool is an int to isinstance
         raise _malformed(f"{name} must be a number")
     try:
         return float(value)
@@ -197,6 +200,7 @@ def _time(claims: Mapping[str, Any], name: str, *, required: bool = False) -> An
 
 
 def _text(claims: Mapping[str, Any], name: str, *, required: bool = False) -> str | None:
+    """A claim that is a non-empty string, or absent where it is not required."""
     if not required and name not in claims:
         return None
     value = _required(claims, name)

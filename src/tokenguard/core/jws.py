@@ -25,15 +25,6 @@ _FULL_LAST = frozenset(_ALPHABET)
 _LAST = {0: _FULL_LAST, 2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
 
 
-class Segments(NamedTuple):
-    """The parts of a compact JWS, still encoded. `signing_input` is the text as received, never re-encoded."""
-
-    signing_input: bytes
-    header: bytes
-    payload: bytes
-    signature: bytes
-
-
 class Header(NamedTuple):
     """What the header says of how the token was signed. `typ` as a media type: lower case, no `application/`."""
 
@@ -64,8 +55,11 @@ def received_bytes(token: str, limits: Limits) -> bytes:
         raise InvalidToken(Reason.MALFORMED_TOKEN, "the token holds characters beyond ASCII") from None
 
 
-def split(received: bytes) -> Segments:
-    """The three segments of a compact JWS (RFC 7515 7.1), not decoded yet."""
+def split(received: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """(signing input, header, payload, signature) of a compact JWS (RFC 7515 7.1), the last three still encoded.
+
+    The signing input is the text as received, never encoded again (RFC 7515 5.2).
+    """
     dots = received.count(b".")
     if dots != 2:
         raise InvalidToken(Reason.MALFORMED_TOKEN, _wrong_number_of_dots(dots))
@@ -74,7 +68,7 @@ def split(received: bytes) -> Segments:
     # an empty payload segment is a detached payload (RFC 7515 appendix F): never an access token
     if not header or not payload:
         raise InvalidToken(Reason.MALFORMED_TOKEN, "a segment of the token is empty")
-    return Segments(signing_input, header, payload, signature)
+    return signing_input, header, payload, signature
 
 
 def _wrong_number_of_dots(dots: int) -> str:
@@ -121,6 +115,14 @@ def read_header(segment: bytes, algorithms: frozenset[str], limits: Limits) -> H
     if typ is None:
         raise InvalidToken(Reason.MALFORMED_TOKEN, "typ must be a string")
     return Header(alg, kid, typ)
+
+
+def read_signature(segment: bytes) -> bytes:
+    """The signature's octets."""
+    try:
+        return decode_base64url(segment)
+    except ValueError:
+        raise InvalidToken(Reason.MALFORMED_TOKEN, "the signature is not canonical base64url") from None
 
 
 def media_type(value: Any) -> str | None:

@@ -46,7 +46,7 @@ class KeySet:
                 if key.kid is not None:
                     table.setdefault((name, key.kid), []).append(verifier)
         self._by_alg_and_kid: Mapping[tuple[str, str | None], tuple[Verifier, ...]] = {
-            wanted: tuple(verifiers) for wanted, verifiers in table.items()
+            wanted: tuple(verifiers[:MAX_CANDIDATES]) for wanted, verifiers in table.items()
         }
         self._kids = frozenset(key.kid for key in usable if key.kid is not None)
         self.count = len(usable)
@@ -54,7 +54,7 @@ class KeySet:
         self.identity = frozenset((key.kid, key.alg, _fingerprint(key)) for key in usable)
 
     def verifiers(self, alg: str, kid: str | None) -> tuple[Verifier, ...]:
-        """The keys a header with this `alg` and `kid` may mean; without a kid all that serve `alg`. May be empty."""
+        """The keys a header with this `alg` and `kid` may mean; without a kid the first few for `alg`. May be empty."""
         return self._by_alg_and_kid.get((alg, kid), ())
 
     def has_key_id(self, kid: str | None) -> bool:

@@ -15,8 +15,8 @@ from tokenguard.core import jws
 from tokenguard.core.claims import check_binding, check_times, read_claims, run_checks
 from tokenguard.core.credentials import read_credential
 from tokenguard.core.effects import AnswerFailed, Question, RefreshKeys
-from tokenguard.core.jws import Header, Segments
-from tokenguard.core.keys import MAX_CANDIDATES, KeySet, KeySnapshot, Verifier
+from tokenguard.core.jws import Header
+from tokenguard.core.keys import KeySnapshot, Verifier
 from tokenguard.core.model import AccessToken, Request, Verified
 from tokenguard.core.requirements import Requirement, authorize
 from tokenguard.core.trust import Setup, Trusted, check_header, find_issuer
@@ -60,21 +60,29 @@ def validate(setup: Setup, token: str, now: float, monotonic: float) -> Flow[Acc
 
 def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[Verified]:
     """A token that nobody has seen: form, issuer, key, signature, claims."""
-    segments = jws.split(received)
-    remembered = setup.headers.get(segments.header)
-    header = remembered or jws.read_header(segments.header, setup.algorithms, setup.limits)
+    signing_input, header_segment, payload_segment, signature_segment = jws.split(received)
+    remembered = setup.headers.get(header_segment)
+    header = remembered or jws.read_header(header_segment, setup.algorithms, setup.limits)
     if setup.only is not None:
         parsed, trusted = None, setup.only
     else:
         # iss must choose the issuer: one strict parse, of which nothing else is used until the signature holds
-        parsed = jws.read_payload(segments.payload, setup.limits)
+        parsed = jws.read_payload(payload_segment, setup.limits)
         trusted = find_issuer(setup, parsed[1])
     try:
         check_header(header, trusted.config)
-        snapshot = yield from _verify_signature(setup, segments, header, trusted, monotonic)
+        signature = jws.read_signature(signature_segment)
+        snapshot = trusted.keys.snapshot
+        if monotonic >= snapshot.refresh_at:
+            snapshot = yield from _usable_keys(trusted, snapshot, monotonic)
+        if not _is_signed(signing_input, signature, header, snapshot):
+            _check_worth_a_fetch(setup, payload_segment)
+            snapshot = yield from _newer_keys(trusted, snapshot, header, monotonic)
+            if not _is_signed(signing_input, signature, header, snapshot):
+                raise _no_key(header, snapshot)
         if remembered is None:
-            setup.headers.put(segments.header, header)
-        payload, claims = parsed or jws.read_payload(segments.payload, setup.limits)
+            setup.headers.put(header_segment, header)
+        payload, claims = parsed or jws.read_payload(payload_segment, setup.limits)
         verified = read_claims(claims, payload, trusted, snapshot.generation)
         _check_every_time(setup, verified, now)
         run_checks(claims, trusted.config)
@@ -104,50 +112,31 @@ def _check_every_time(setup: Setup, verified: Verified, now: float) -> None:
         raise
 
 
-def _verify_signature(
-    setup: Setup, segments: Segments, header: Header, trusted: Trusted, monotonic: float
-) -> Flow[KeySnapshot]:
-    """Returns the snapshot under one of whose keys the signature holds, or raises."""
-    try:
-        signature = jws.decode_base64url(segments.signature)
-    except ValueError:
-        raise InvalidToken(Reason.MALFORMED_TOKEN, "the signature is not canonical base64url") from None
-    snapshot = yield from _usable_keys(trusted, monotonic)
-    verifiers = _candidates(snapshot, header)
-    if _holds(segments.signing_input, signature, verifiers):
-        return snapshot
-    # Without a kid a failed check may as well mean a new key, so it counts as an unknown one.
+def _is_signed(signing_input: bytes, signature: bytes, header: Header, snapshot: KeySnapshot) -> bool:
+    """Does the signature hold under a key of the set? False where no key is known that could tell."""
+    verifiers = _candidates(header, snapshot)
+    for verifier in verifiers:
+        if verifier(signing_input, signature):
+            return True
+    # Without a kid a failed check may as well mean a key that is not known yet.
     if verifiers and header.kid is not None:
         raise InvalidToken(Reason.BAD_SIGNATURE, "the key that kid names did not make this signature")
-    _check_worth_a_fetch(setup, segments)
-    snapshot = yield from _newer_keys(trusted, snapshot, header, monotonic)
-    verifiers = _candidates(snapshot, header)
-    if _holds(segments.signing_input, signature, verifiers):
-        return snapshot
-    raise _no_key(header, snapshot.keys, tried=bool(verifiers))
+    return False
 
 
-def _candidates(snapshot: KeySnapshot, header: Header) -> tuple[Verifier, ...]:
+def _candidates(header: Header, snapshot: KeySnapshot) -> tuple[Verifier, ...]:
     return snapshot.keys.verifiers(header.alg, header.kid) if snapshot.keys is not None else ()
 
 
-def _holds(signing_input: bytes, signature: bytes, verifiers: tuple[Verifier, ...]) -> bool:
-    """Over the received bytes, never over anything encoded again (RFC 7515 5.2)."""
-    return any(verifier(signing_input, signature) for verifier in verifiers[:MAX_CANDIDATES])
-
-
-def _check_worth_a_fetch(setup: Setup, segments: Segments) -> None:
+def _check_worth_a_fetch(setup: Setup, payload_segment: bytes) -> None:
     """Before asking an issuer for new keys: does the token at least say that it is from a configured one?"""
     if setup.only is not None:
-        _, claims = jws.read_payload(segments.payload, setup.limits)
+        _, claims = jws.read_payload(payload_segment, setup.limits)
         find_issuer(setup, claims)
 
 
-def _usable_keys(trusted: Trusted, monotonic: float) -> Flow[KeySnapshot]:
-    """The issuer's keys, which may serve; asks for a refresh when one is due, and waits only if it must."""
-    snapshot = trusted.keys.snapshot
-    if monotonic < snapshot.refresh_at:
-        return snapshot
+def _usable_keys(trusted: Trusted, snapshot: KeySnapshot, monotonic: float) -> Flow[KeySnapshot]:
+    """The issuer's keys when a refresh is due: asks for it, and waits only if the keys at hand must not serve."""
     must_wait = monotonic >= snapshot.stale_at
     if must_wait:
         _check_cooldown(trusted, snapshot, monotonic)
@@ -160,7 +149,7 @@ def _newer_keys(trusted: Trusted, snapshot: KeySnapshot, header: Header, monoton
     # Only a fetch that succeeded a moment ago proves that the key does not exist: otherwise a rotation during an
     # outage would log everybody out.
     if monotonic < snapshot.fetched_at + trusted.config.keys.cooldown:
-        raise _no_key(header, snapshot.keys, tried=bool(_candidates(snapshot, header)))
+        raise _no_key(header, snapshot)
     _check_cooldown(trusted, snapshot, monotonic)
     yield from _refresh(trusted, wait=True)
     return trusted.keys.snapshot
@@ -182,11 +171,9 @@ def _refresh(trusted: Trusted, *, wait: bool) -> Flow[None]:
         raise unavailable.after(trusted.config.keys.cooldown) from None
 
 
-def _no_key(header: Header, keys: KeySet | None, *, tried: bool) -> InvalidToken:
-    if tried:
-        return InvalidToken(
-            Reason.BAD_SIGNATURE, f"no kid, and none of the first {MAX_CANDIDATES} keys made this signature"
-        )
-    if keys is not None and keys.has_key_id(header.kid):
+def _no_key(header: Header, snapshot: KeySnapshot) -> InvalidToken:
+    if _candidates(header, snapshot):
+        return InvalidToken(Reason.BAD_SIGNATURE, "no kid, and no key that was tried made this signature")
+    if snapshot.keys is not None and snapshot.keys.has_key_id(header.kid):
         return InvalidToken(Reason.UNSUPPORTED_ALGORITHM, "the key that kid names is not for this alg")
     return InvalidToken(Reason.UNKNOWN_KEY, "no key with that kid is published; a new one is seen after a refresh")
