@@ -18,7 +18,8 @@ FACADE = "tokenguard"  # the names that tokenguard/__init__.py exports
 
 BELOW_CORE = {"errors", "config"}
 BELOW_GUARD = BELOW_CORE | {"core", "runtime", "stores", "feeds"}
-BELOW_ADAPTERS = BELOW_GUARD | {"guard", "providers", "settings", "_raising", FACADE}
+SHARED_BY_ADAPTERS = {"_app_settings", "_paths", "_raising"}
+BELOW_ADAPTERS = BELOW_GUARD | {"guard", "providers", "settings", *SHARED_BY_ADAPTERS, FACADE}
 # An adapter for a framework that stands on ASGI or WSGI may share that interface's pieces; else they are strangers.
 ADAPTERS: dict[str, set[str]] = {
     "asgi": set(),
@@ -41,6 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": BELOW_CORE,
     "guard": BELOW_GUARD | {"settings"},
     "_raising": {"errors"},
+    "_paths": BELOW_CORE,
+    "_app_settings": BELOW_GUARD | {"guard", "settings"},
     FACADE: BELOW_GUARD | {"guard", "providers"},
     **{adapter: BELOW_ADAPTERS | shared for adapter, shared in ADAPTERS.items()},
     "testing": BELOW_ADAPTERS,

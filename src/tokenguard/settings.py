@@ -16,7 +16,7 @@ from tokenguard.errors import ConfigurationError
 
 _C = TypeVar("_C", HTTPSettings, Issuer, KeyPolicy, Limits)
 
-_GUARD_KEYS = frozenset(
+GUARD_SETTINGS = frozenset(
     {
         "audience",
         "clock",
@@ -35,7 +35,7 @@ _GUARD_KEYS = frozenset(
 
 def arguments_from_mapping(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Keyword arguments for `TokenGuard`. Issuers are strings, mappings or `Issuer`; http and limits mappings."""
-    arguments = _known(settings, _GUARD_KEYS, "")
+    arguments = known_settings(settings, GUARD_SETTINGS, "")
     for name in ("audience", "issuers"):
         if name not in arguments:
             raise ConfigurationError(f"{name} is required")
@@ -61,7 +61,7 @@ def arguments_from_environ(environ: Mapping[str, str], prefix: str) -> dict[str,
     given = {name.removeprefix(prefix): value for name, value in environ.items() if name.startswith(prefix)}
     settings: dict[str, Any] = {}
     http: dict[str, str] = {}
-    for name in _known(given, _VARIABLES.keys() | _HTTP_VARIABLES, prefix):
+    for name in known_settings(given, _VARIABLES.keys() | _HTTP_VARIABLES, prefix):
         value = given[name].strip()
         if not value:
             raise ConfigurationError(f"{prefix}{name} is empty")
@@ -78,7 +78,8 @@ def arguments_from_environ(environ: Mapping[str, str], prefix: str) -> dict[str,
     return arguments_from_mapping(settings | ({"http": http} if http else {}))
 
 
-def _known(given: Mapping[str, Any], known: Collection[str], prefix: str) -> dict[str, Any]:
+def known_settings(given: Mapping[str, Any], known: Collection[str], prefix: str) -> dict[str, Any]:
+    """A copy of `given`, if every name in it is `known`. `prefix`: what stands before each name, for errors."""
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{prefix or 'the settings'} must be a mapping")
     for name in given:
@@ -96,7 +97,7 @@ def _built(kind: type[_C], given: object, name: str) -> _C:
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{name} must be a mapping")
     known = [field.name for field in dataclasses.fields(kind)]
-    return kind(**_known(given, known, f"{name}."))
+    return kind(**known_settings(given, known, f"{name}."))
 
 
 def _issuer(given: Mapping[str, Any], name: str) -> Issuer:
