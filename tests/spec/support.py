@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -28,6 +29,16 @@ ANSWERS: dict[type[Denied], tuple[int, str | None]] = {
     InvalidToken: (401, "invalid_token"),
     InsufficientScope: (403, "insufficient_scope"),
 }
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is set."""
+
+    now: float = NOW
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @cache
