@@ -47,7 +47,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     FACADE: BELOW_GUARD | {"guard", "providers"},
     **{adapter: BELOW_ADAPTERS | shared for adapter, shared in ADAPTERS.items()},
     "testing": BELOW_ADAPTERS,
-    "cli": BELOW_ADAPTERS | set(ADAPTERS) | {"testing"},
+    "commands": BELOW_ADAPTERS | set(ADAPTERS) | {"testing"},
+    "cli": BELOW_ADAPTERS | set(ADAPTERS) | {"testing", "commands"},
 }
 
 # core/ computes. A list of what it may use, since a list of clocks, sockets, threads and frameworks is never complete.
@@ -58,10 +59,11 @@ CORE_MAY_IMPORT = {
 }
 CORE_MUST_NOT_CALL = {"open", "print", "input", "eval", "exec", "__import__", "breakpoint"}
 
-# What `import tokenguard` alone must not load: a user of one framework pays for no other.
+# What `import tokenguard` alone must not load: a user of one framework pays for no other. (orjson is not here: who
+# installs the extra "fast" wants it used.)
 OPTIONAL = {
     *("fastapi", "starlette", "flask", "werkzeug", "django", "rest_framework", "asgiref", "uvicorn", "gunicorn"),
-    *("redis", "typer", "click", "rich", "orjson", "pydantic", "pytest", "hypothesis", "trustme"),
+    *("redis", "typer", "click", "rich", "pydantic", "pytest", "hypothesis", "trustme"),
 }
 
 
