@@ -1,0 +1,293 @@
+"""Whole ASGI applications and mounted ones behind a guard, and what the adapters for ASGI frameworks share.
+
+    app = TokenGuardMiddleware(app, guard, scopes="orders:read", exempt_paths=("/health",))
+
+    async def endpoint(scope, receive, send):
+        token = access_token(scope)
+
+Pure ASGI: no framework is imported, nothing is wrapped around `send`, and an admitted request costs no thread.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
+from itertools import pairwise
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+from tokenguard.config import require_flag, string_tuple
+from tokenguard.core.model import AccessToken, Request
+from tokenguard.core.requirements import Requirement, Scopes
+from tokenguard.errors import ConfigurationError, Denied, MissingToken, Unavailable
+from tokenguard.guard import TokenGuard, requirement_of
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+ReadForm: TypeAlias = Callable[[], Awaitable[bytes | Iterable[tuple[str, str]] | None]]
+
+_FORM_TYPE = "application/x-www-form-urlencoded"
+#: bytes of a form body that are searched for a token: one token and a few fields beside it
+_MAX_FORM_BODY = 64 * 1024
+#: close codes of RFC 6455 7.4.1 and its registry: policy violation, try again later
+_CLOSE_DENIED = 1008
+_CLOSE_UNAVAILABLE = 1013
+
+
+class TokenGuardMiddleware:
+    """Lets through what carries a token that `guard` accepts; refuses the rest before the application sees it.
+
+    `scopes` or `requirement`: what every request needs, see `Requirement`. `optional`: forgives a missing token, and
+    nothing else. `exempt_paths`: let through unseen, with all below them, by segment: "/health" means /health and
+    /health/live, not /healthz, and "/" only itself; seen from where the application is mounted (`root_path`).
+    `websocket_subprotocol`: see `websocket_credentials`; off by default.
+
+    HTTP requests and WebSocket handshakes are checked; lifespan events pass, and so do CORS preflights, to which
+    browsers attach no credentials: CORS middleware may stand on either side, and should stand outside, so that
+    refusals get its headers too. A refused handshake is answered with status and headers where the server can do
+    that (`websocket.http.response`), else closed with 1008, or 1013 for `Unavailable`.
+
+    Raises `ConfigurationError` when built.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        guard: TokenGuard,
+        *,
+        scopes: Scopes | None = None,
+        requirement: Requirement | None = None,
+        optional: bool = False,
+        exempt_paths: Collection[str] = (),
+        websocket_subprotocol: str | None = None,
+    ) -> None:
+        if not isinstance(guard, TokenGuard):
+            raise ConfigurationError("guard must be a TokenGuard")
+        require_flag("optional", optional)
+        self.app = app
+        self.guard = guard
+        self.requirement = requirement_of(scopes, requirement)
+        self.optional = optional
+        self.exempt_paths, self._exempt_below = _exemptions(exempt_paths)
+        self._subprotocol = websocket_subprotocol
+        self._reads_forms = reads_forms(guard)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if kind not in ("http", "websocket"):
+            # what a server may add one day (webtransport) can't be refused properly, and must not slip by
+            raise RuntimeError(f"TokenGuardMiddleware does not know ASGI scopes of type {kind}")
+        if not (self.is_exempt(relative_path(scope)) or _is_preflight(scope)):
+            read_form = None
+            if self._reads_forms and wants_form_body(self.guard, scope):
+                receive = read_ahead = _ReadAhead(receive)
+                read_form = read_ahead.form
+            try:
+                await check(
+                    self.guard, scope, self.requirement,
+                    optional=self.optional, subprotocol=self._subprotocol, read_form=read_form,
+                )  # fmt: skip
+            except (Denied, Unavailable) as error:
+                await _refuse(self.guard, error, scope, send)
+                return
+        await self.app(scope, receive, send)
+
+    def is_exempt(self, path: str) -> bool:
+        """Is a path, seen from where the application is mounted, below one of the exempt ones?"""
+        segments = path.split("/")
+        # whoever normalises a path later would see another one than this
+        if "." in segments or ".." in segments:
+            return False
+        return path in self.exempt_paths or path.startswith(self._exempt_below)
+
+
+def access_token(scope: Scope, guard: TokenGuard | None = None) -> AccessToken | None:
+    """The token of a request; None if it had none. `guard`: whose, where several look at one; else the last one's."""
+    tokens: dict[TokenGuard, AccessToken] = scope.get("tokenguard", {})
+    return tokens.get(guard) if guard is not None else next(reversed(tokens.values()), None)
+
+
+async def check(
+    guard: TokenGuard,
+    scope: Scope,
+    requirement: Requirement,
+    *,
+    optional: bool = False,
+    subprotocol: str | None = None,
+    read_form: ReadForm | None = None,
+) -> AccessToken | None:
+    """Authenticate once per request and guard, however often it is asked, and authorize each time.
+
+    The token is kept in `scope["tokenguard"]`, a dict by guard, for a mount, a router and a route to share: a second
+    look at a proof of possession would take it for a replay. None: no token, where it is `optional`.
+    """
+    tokens: dict[TokenGuard, AccessToken] = scope.setdefault("tokenguard", {})
+    token = tokens.get(guard)
+    if token is None:
+        form = None if read_form is None else await read_form()
+        try:
+            token = await guard.aauthenticate(request_from_scope(scope, subprotocol=subprotocol, form=form))
+        except MissingToken as missing:
+            if optional:
+                return None
+            missing.scope = requirement.scope  # so that the client knows what to ask for
+            raise
+        tokens[guard] = token
+    guard.authorize(token, requirement)
+    return token
+
+
+def request_from_scope(
+    scope: Scope, *, subprotocol: str | None = None, form: bytes | Iterable[tuple[str, str]] | None = None
+) -> Request:
+    """What of an ASGI connection decides about its token."""
+    headers = scope["headers"]
+    if subprotocol is not None and scope["type"] == "websocket":
+        headers = [*headers, *websocket_credentials(scope, subprotocol)]
+    client = scope.get("client")
+    return Request(
+        scope.get("method", "GET"),  # a WebSocket handshake is a GET (RFC 6455 4.1)
+        _url(scope),
+        headers,
+        client_certificate=_client_certificate(scope),
+        peer=client[0] if client else None,
+        form=form,
+    )
+
+
+def websocket_credentials(scope: Scope, subprotocol: str) -> list[tuple[bytes, bytes]]:
+    """Tokens among the subprotocols that a WebSocket client offers, as the Authorization lines they stand for.
+
+    A browser can't set headers for a WebSocket, but `new WebSocket(url, [subprotocol, token])` sends
+    `Sec-WebSocket-Protocol: tokenguard.bearer, TOKEN`: the token follows the name agreed upon. The application must
+    accept that name, never the token. The lines join those of the request, so that a token in each is one too many.
+    """
+    offered = [*scope.get("subprotocols", ()), ""]
+    return [
+        (b"authorization", b"Bearer " + token.encode("latin-1", "replace"))
+        for name, token in pairwise(offered)
+        if name == subprotocol
+    ]
+
+
+def reads_forms(guard: TokenGuard) -> bool:
+    """Does the guard accept tokens in form bodies at all? Asked once, to spare each request the question."""
+    return guard.wants_form_body("POST", _FORM_TYPE)
+
+
+def wants_form_body(guard: TokenGuard, scope: Scope) -> bool:
+    """May a token be in this request's body?"""
+    return scope["type"] == "http" and guard.wants_form_body(scope["method"], _header(scope, b"content-type"))
+
+
+def relative_path(scope: Scope) -> str:
+    """The path as seen from where the application is mounted."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    return path[len(root) :] or "/" if path == root or path.startswith(f"{root}/") else path
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    """The first value of a header; empty if there is none."""
+    for key, value in scope["headers"]:
+        if key == name:
+            text: str = value.decode("latin-1")
+            return text
+    return ""
+
+
+def _url(scope: Scope) -> str:
+    """The URL as the client sent it, as far as the server tells."""
+    host = _header(scope, b"host")
+    if not host and scope.get("server"):
+        name, port = scope["server"]
+        host = f"{name}:{port}"
+    raw: bytes | None = scope.get("raw_path")
+    path = quote(scope["path"]) if raw is None else raw.decode("latin-1")
+    root: str = scope.get("root_path", "")
+    if root and not path.startswith(root):  # a proxy took it away, and the application knows
+        path = root + path
+    query: bytes = scope.get("query_string", b"")
+    return f"{scope.get('scheme', 'http')}://{host}{path}{'?' + query.decode('latin-1') if query else ''}"
+
+
+def _client_certificate(scope: Scope) -> bytes | None:
+    """The client's certificate, where the server has the ASGI TLS extension and found no fault with it."""
+    tls = (scope.get("extensions") or {}).get("tls")
+    if not tls or tls.get("client_cert_error") or not tls.get("client_cert_chain"):
+        return None
+    return ssl.PEM_cert_to_DER_cert(tls["client_cert_chain"][0])
+
+
+def _is_preflight(scope: Scope) -> bool:
+    """A CORS preflight, as the Fetch standard has it: OPTIONS with these two headers, and never with credentials."""
+    if scope["type"] != "http" or scope["method"] != "OPTIONS":
+        return False
+    names = {name for name, _ in scope["headers"]}
+    return {b"origin", b"access-control-request-method"} <= names and b"authorization" not in names
+
+
+def _exemptions(paths: Collection[str]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The exempt paths, and what the paths below them begin with; below "/" is everything, which nobody means."""
+    listed = string_tuple("exempt_paths", paths) if paths else ()
+    for path in listed:
+        if not path.startswith("/"):
+            raise ConfigurationError(f"exempt_paths: {path} must begin with a slash")
+    bare = [path.rstrip("/") for path in listed]
+    return frozenset(path or "/" for path in bare), tuple(f"{path}/" for path in bare if path)
+
+
+class _ReadAhead:
+    """A request's body, read before the application reads it, and handed to it all the same."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._messages: list[Message] = []
+
+    async def form(self) -> bytes | None:
+        """The whole body; None if it is larger than what a token would be looked for in, or does not come."""
+        size, more = 0, True
+        while more:
+            message = await self._receive()
+            self._messages.append(message)
+            size += len(message.get("body", b""))
+            if message["type"] != "http.request" or size > _MAX_FORM_BODY:
+                return None
+            more = message.get("more_body", False)
+        return b"".join(message.get("body", b"") for message in self._messages)
+
+    async def __call__(self) -> Message:
+        return self._messages.pop(0) if self._messages else await self._receive()
+
+
+async def _refuse(guard: TokenGuard, error: Denied | Unavailable, scope: Scope, send: Send) -> None:
+    """Answer in the application's place."""
+    kind = "http.response"
+    if scope["type"] == "websocket":
+        kind = "websocket.http.response"
+        if not can_refuse_handshake(scope):
+            await send({"type": "websocket.close", "code": close_code(error), "reason": str(error.reason)})
+            return
+    challenge = guard.challenge(error)
+    body = json.dumps(challenge.body, separators=(",", ":")).encode()
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in challenge.headers]
+    headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": f"{kind}.start", "status": challenge.status, "headers": headers})
+    await send({"type": f"{kind}.body", "body": body})
+
+
+def can_refuse_handshake(scope: Scope) -> bool:
+    """Can the server answer a WebSocket handshake with an HTTP response (ASGI, WebSocket Denial Response)?"""
+    return "websocket.http.response" in (scope.get("extensions") or {})
+
+
+def close_code(error: Denied | Unavailable) -> int:
+    """The WebSocket close code for a refusal, where there can be no HTTP response."""
+    return _CLOSE_UNAVAILABLE if isinstance(error, Unavailable) else _CLOSE_DENIED

@@ -1,0 +1,1 @@
+"""Every adapter, in process and over real HTTP."""
