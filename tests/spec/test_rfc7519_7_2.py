@@ -230,7 +230,6 @@ def test_nothing_in_the_payload_counts_before_the_signature(
 def test_the_issuers_own_checks_see_verified_claims_only(issuer: LocalIssuer, other: LocalIssuer) -> None:
     """A check is not even called for a token that is wrong in any other way."""
 
-
     seen: list[object] = []
     guard = guard_for(trust(issuer, checks=(lambda claims: seen.append(claims["jti"]) is None,)), other)
     for kind in Broken:
