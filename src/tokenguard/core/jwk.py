@@ -42,6 +42,10 @@ class SkipKey(ValueError):
     """This key is not used; the text says why and shows no key material."""
 
 
+class PublishedSecret(SkipKey):
+    """What makes signatures is there for everyone to read: the issuer must replace it."""
+
+
 class PublicKey(NamedTuple):
     """A signature key of an issuer. `alg`: the one algorithm the JWK names, or None. `key`: `cryptography`'s object."""
 
@@ -60,9 +64,9 @@ def import_key(jwk: object) -> PublicKey:
     if not isinstance(kty, str):
         raise SkipKey("kty is missing")
     if kty == "oct":
-        raise SkipKey("a symmetric key has no place in a published key set")
+        raise PublishedSecret("a symmetric key has no place in a published key set")
     if not _PRIVATE_MEMBERS.isdisjoint(jwk):
-        raise SkipKey("its private part is published: whoever read it can sign tokens")
+        raise PublishedSecret("its private part is published: whoever read it can sign tokens")
     _check_use(jwk)
     kid, alg = jwk.get("kid"), jwk.get("alg")
     if not isinstance(kid, str | None) or not isinstance(alg, str | None):
