@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 
-#: (public key, signature, message) -> None; raises if the signature does not hold
-Check = Callable[[Any, bytes, bytes], None]
+#: (signature, message) -> None; raises, whatever, where the key did not make the signature
+Verifier = Callable[[bytes, bytes], object]
 
 
 class Algorithm(NamedTuple):
@@ -22,44 +22,43 @@ class Algorithm(NamedTuple):
     name: str
     kty: str
     crv: str | None
-    check: Check
+    verifier: Callable[[Any], Verifier]
+    """public key -> its `Verifier` under this algorithm"""
 
 
-def _rsa_pkcs1(digest: hashes.HashAlgorithm) -> Check:
-    scheme = padding.PKCS1v15()
-
-    def check(key: Any, signature: bytes, message: bytes) -> None:
-        key.verify(signature, message, scheme, digest)
-
-    return check
+def _rsa_pkcs1(digest: hashes.HashAlgorithm) -> Callable[[Any], Verifier]:
+    return _rsa(padding.PKCS1v15(), digest)
 
 
-def _rsa_pss(digest: hashes.HashAlgorithm) -> Check:
+def _rsa_pss(digest: hashes.HashAlgorithm) -> Callable[[Any], Verifier]:
     # the salt is as long as the hash, MGF1 uses the same hash (RFC 7518 3.5)
-    scheme = padding.PSS(mgf=padding.MGF1(digest), salt_length=digest.digest_size)
-
-    def check(key: Any, signature: bytes, message: bytes) -> None:
-        key.verify(signature, message, scheme, digest)
-
-    return check
+    return _rsa(padding.PSS(mgf=padding.MGF1(digest), salt_length=digest.digest_size), digest)
 
 
-def _ecdsa(digest: hashes.HashAlgorithm, octets: int) -> Check:
+def _rsa(scheme: padding.AsymmetricPadding, digest: hashes.HashAlgorithm) -> Callable[[Any], Verifier]:
+    return lambda key: lambda signature, message: key.verify(signature, message, scheme, digest)
+
+
+def _ecdsa(digest: hashes.HashAlgorithm, octets: int) -> Callable[[Any], Verifier]:
     scheme = ec.ECDSA(digest)
 
-    def check(key: Any, signature: bytes, message: bytes) -> None:
-        # R and S side by side, each of the field's full length, never DER (RFC 7518 3.4)
-        if len(signature) != 2 * octets:
-            raise ValueError("not R and S")
-        r, s = int.from_bytes(signature[:octets]), int.from_bytes(signature[octets:])
-        key.verify(utils.encode_dss_signature(r, s), message, scheme)
+    def of(key: Any) -> Verifier:
+        def verify(signature: bytes, message: bytes) -> None:
+            # R and S side by side, each of the field's full length, never DER (RFC 7518 3.4)
+            if len(signature) != 2 * octets:
+                raise ValueError("not R and S")
+            r, s = int.from_bytes(signature[:octets]), int.from_bytes(signature[octets:])
+            key.verify(utils.encode_dss_signature(r, s), message, scheme)
 
-    return check
+        return verify
+
+    return of
 
 
-def _pure(key: Any, signature: bytes, message: bytes) -> None:
+def _pure(key: Any) -> Verifier:
     """EdDSA (RFC 8032), and ML-DSA with an empty context (RFC 9964 5)."""
-    key.verify(signature, message)
+    verify: Verifier = key.verify
+    return verify
 
 
 _SHA256, _SHA384, _SHA512 = hashes.SHA256(), hashes.SHA384(), hashes.SHA512()
@@ -86,17 +85,3 @@ ALGORITHMS: dict[str, Algorithm] = {
         Algorithm("ML-DSA-87", "AKP", None, _pure),
     )
 }
-
-
-def bind(algorithm: Algorithm, key: Any) -> Callable[[bytes, bytes], bool]:
-    """`(message, signature) -> valid?` for one algorithm and one key; False too if the library stumbles."""
-    check = algorithm.check
-
-    def verify(message: bytes, signature: bytes) -> bool:
-        try:
-            check(key, signature, message)
-        except Exception:  # InvalidSignature, and whatever else hostile bytes may bring about
-            return False
-        return True
-
-    return verify

@@ -21,7 +21,7 @@ _ACCESS_TOKEN_CLAIMS = frozenset({"scope", "scp", "client_id", "cid", "appid"})
 #: ... and these are an ID token's alone (OpenID Connect Core 2, 3.1.3.6, 3.3.2.11)
 _ID_TOKEN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash", "s_hash"})
 
-
+#: a NumericDate's types; not bool, which is an int to isinstance
 _NUMBERS = frozenset({int, float})
 
 
@@ -41,7 +41,8 @@ def read_claims(claims: dict[str, Any], payload: bytes, trusted: Trusted, genera
         raise _malformed("iat is after exp")
     if config.max_lifetime is not None and issued_at is not None and expires_at - issued_at > config.max_lifetime:
         raise InvalidToken(Reason.LIFETIME_TOO_LONG, f"Issuer.max_lifetime is {config.max_lifetime}")
-    _check_optional(claims)
+    if not _OPTIONAL_FORMS.keys().isdisjoint(claims):
+        _check_optional(claims)
     client_id = _text(claims, "client_id", required=True) if strict else _first_text(claims, _CLIENT_CLAIMS)
     # by position: by name it would cost more than the checks above
     return Verified(
@@ -120,7 +121,9 @@ def _check_separator(claims: Mapping[str, Any], config: Issuer) -> None:
 
 def _audience(claims: Mapping[str, Any], trusted: Trusted) -> tuple[str, ...]:
     # a string or an array of strings, one of them ours to the code point (RFC 7519 4.1.3, RFC 9068 4)
-    value = _required(claims, "aud")
+    if "aud" not in claims:
+        raise _missing("aud")
+    value = claims["aud"]
     if isinstance(value, str):
         audience = _one_audience(value)
     elif isinstance(value, list) and all(isinstance(item, str) for item in value):
@@ -160,8 +163,6 @@ def _one_audience(value: str) -> tuple[str, ...]:
 
 def _check_optional(claims: Mapping[str, Any]) -> None:
     """Claims that may be absent, but not of another form: a wrong one could be read as none."""
-    if _OPTIONAL_FORMS.keys().isdisjoint(claims):
-        return
     for name, (fits, form) in _OPTIONAL_FORMS.items():
         if name in claims and not fits(claims[name]):
             raise _malformed(f"{name} must be {form}")
@@ -181,17 +182,12 @@ _OPTIONAL_FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def _required(claims: Mapping[str, Any], name: str) -> Any:
-    try:
-        return claims[name]
-    except KeyError:
-        raise InvalidToken(Reason.MISSING_CLAIM, f'{name} is missing (profile="jwt" requires fewer claims)') from None
-
-
 def _time(claims: Mapping[str, Any], name: str) -> float:
     """A NumericDate that must be there: a JSON number (RFC 7519 2)."""
-    value = _required(claims, name)
-    if type(value) not in _NUMBERS:  # a bool is an int to isinstance
+    if name not in claims:
+        raise _missing(name)
+    value = claims[name]
+    if type(value) not in _NUMBERS:
         raise _malformed(f"{name} must be a number")
     try:
         return float(value)
@@ -201,9 +197,11 @@ def _time(claims: Mapping[str, Any], name: str) -> float:
 
 def _text(claims: Mapping[str, Any], name: str, *, required: bool = False) -> str | None:
     """A claim that is a non-empty string, or absent where it is not required."""
-    if not required and name not in claims:
+    if name not in claims:
+        if required:
+            raise _missing(name)
         return None
-    value = _required(claims, name)
+    value = claims[name]
     if not isinstance(value, str) or not value:
         raise _malformed(f"{name} must be a non-empty string")
     return value
@@ -211,6 +209,10 @@ def _text(claims: Mapping[str, Any], name: str, *, required: bool = False) -> st
 
 def _first_text(claims: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
     return next((_text(claims, name) for name in names if name in claims), None)
+
+
+def _missing(name: str) -> InvalidToken:
+    return InvalidToken(Reason.MISSING_CLAIM, f'{name} is missing (profile="jwt" requires fewer claims)')
 
 
 def _malformed(hint: str) -> InvalidToken:

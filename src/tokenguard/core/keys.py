@@ -9,16 +9,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tokenguard.core.algorithms import ALGORITHMS, bind
+from tokenguard.core.algorithms import ALGORITHMS, Verifier
 from tokenguard.core.jwk import PublicKey, SkipKey, import_key
 
-#: (message, signature) -> whether this key made it, under the one algorithm it was chosen for
-Verifier = Callable[[bytes, bytes], bool]
 #: how many keys are tried for a token without a kid (RFC 7515 appendix D leaves it open)
 MAX_CANDIDATES = 4
 
@@ -41,7 +39,7 @@ class KeySet:
         usable = list(keys)
         for key in usable:
             for name in _algorithms_of(key, algorithms):
-                verifier = bind(ALGORITHMS[name], key.key)
+                verifier = ALGORITHMS[name].verifier(key.key)
                 table.setdefault((name, None), []).append(verifier)
                 if key.kid is not None:
                     table.setdefault((name, key.kid), []).append(verifier)
