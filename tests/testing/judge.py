@@ -1,14 +1,17 @@
-"""An independent opinion on a token: PyJWT and cryptography, and nothing of what is being tested."""
+"""An independent opinion on a token, by PyJWT and cryptography; and the keys that the tests share."""
 
 from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode
+from functools import cache
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import mldsa
 from jwt import PyJWK
+
+from tokenguard.testing import SigningKey
 
 MLDSA: dict[str, Any] = {
     "ML-DSA-44": mldsa.MLDSA44PublicKey,
@@ -16,6 +19,12 @@ MLDSA: dict[str, Any] = {
     "ML-DSA-87": mldsa.MLDSA87PublicKey,
 }
 PYJWT_NAMES = {"Ed25519": "EdDSA", "Ed448": "EdDSA"}  # PyJWT knows the older name alone
+
+
+@cache
+def key_for(algorithm: str) -> SigningKey:
+    """One key an algorithm for all tests: RSA keys are slow to make."""
+    return SigningKey.generate(algorithm)
 
 
 def decode(segment: str) -> bytes:

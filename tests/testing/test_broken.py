@@ -7,11 +7,11 @@ import hmac
 import jwt
 import pytest
 
-from testing.judge import claims_of, decode, defects, header_of, signature_holds
-from tokenguard.testing import Broken, LocalIssuer, SigningKey
+from testing.judge import claims_of, decode, defects, header_of, key_for, signature_holds
+from tokenguard.testing import Broken, LocalIssuer
 
 NOW = 1_790_000_000.0
-KEYS = {algorithm: SigningKey.generate(algorithm) for algorithm in ("RS256", "ES256", "Ed25519", "ML-DSA-44")}
+ALGORITHMS = ("RS256", "ES256", "Ed25519", "ML-DSA-44")
 
 DEFECTS = {
     Broken.EXPIRED: {"exp"},
@@ -69,10 +69,10 @@ PYJWT_ERRORS = {
 
 def make_issuer(algorithm: str = "ES256") -> LocalIssuer:
     """An issuer at a fixed time."""
-    return LocalIssuer(signing_key=KEYS[algorithm], clock=lambda: NOW)
+    return LocalIssuer(signing_key=key_for(algorithm), clock=lambda: NOW)
 
 
-@pytest.mark.parametrize("algorithm", KEYS)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("kind", Broken)
 def test_a_broken_token_has_the_defects_of_its_kind_and_no_other(kind: Broken, algorithm: str) -> None:
     """Whatever the algorithm."""
@@ -85,7 +85,7 @@ def test_a_broken_token_has_the_defects_of_its_kind_and_no_other(kind: Broken, a
 @pytest.mark.parametrize("kind", PYJWT_ERRORS)
 def test_pyjwt_refuses_a_broken_token_for_the_reason_meant(kind: Broken) -> None:
     """All kinds but other_type, which PyJWT does not look at."""
-    issuer = LocalIssuer(signing_key=KEYS["RS256"])
+    issuer = LocalIssuer(signing_key=key_for("RS256"))
     token = issuer.broken(kind)
     required = ["iss", "sub", "aud", "exp", "iat", "jti", "client_id"]
     with pytest.raises(PYJWT_ERRORS[kind]):

@@ -85,11 +85,21 @@ def test_down_is_ended_by_another_fault(served: LocalIssuer, http: httpx.Client)
 
 
 def test_down_replaces_other_faults(served: LocalIssuer, http: httpx.Client) -> None:
-    """The server comes back well."""
+    """What ailed it before is over when it comes back."""
     served.misbehave("error", path="/jwks")
     served.misbehave("down")
-    served.behave()
+    served.misbehave("error", path=OPENID)
     assert http.get(served.jwks_uri).status_code == 200
+
+
+@pytest.mark.timeout(10)
+def test_down_does_not_wait_for_an_answer_held_back(served: LocalIssuer, ask: Ask) -> None:
+    """The client that waits for it gets a cut connection, and no last answer."""
+    served.misbehave("hang")
+    connection = ask(served.jwks_uri)
+    assert is_silent(connection)
+    served.misbehave("down")
+    assert connection.recv(1) == b""
 
 
 def test_down_is_for_every_path(served: LocalIssuer) -> None:

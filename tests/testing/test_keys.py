@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from testing.judge import decode, signature_holds
+from testing.judge import decode, key_for, signature_holds
 from tokenguard.testing import ALGORITHMS, SigningKey
 
 PUBLIC_MEMBERS = {"RSA": {"n", "e"}, "EC": {"crv", "x", "y"}, "OKP": {"crv", "x"}, "AKP": {"pub"}}
 
 
-@pytest.fixture(scope="module", params=ALGORITHMS)
+@pytest.fixture(params=ALGORITHMS)
 def key(request: pytest.FixtureRequest) -> SigningKey:
-    """A key of each algorithm, made once."""
-    return SigningKey.generate(request.param)
+    """A key of each algorithm."""
+    return key_for(request.param)
 
 
 def test_every_asymmetric_algorithm_is_there() -> None:
@@ -45,7 +45,7 @@ def test_a_jwk_has_the_public_members_and_no_other(key: SigningKey) -> None:
 )
 def test_ecdsa_uses_the_curve_of_its_algorithm(algorithm: str, crv: str, octets: int) -> None:
     """The coordinates have the full length of the curve (RFC 7518 6.2.1.2), the signature twice that."""
-    key = SigningKey.generate(algorithm)
+    key = key_for(algorithm)
     assert key.jwk["crv"] == crv
     assert len(decode(key.jwk["x"])) == len(decode(key.jwk["y"])) == octets
     assert len(key.sign(b"message")) == 2 * octets
@@ -54,7 +54,7 @@ def test_ecdsa_uses_the_curve_of_its_algorithm(algorithm: str, crv: str, octets:
 @pytest.mark.parametrize(("algorithm", "crv"), [("EdDSA", "Ed25519"), ("Ed25519", "Ed25519"), ("Ed448", "Ed448")])
 def test_eddsa_uses_the_curve_of_its_name(algorithm: str, crv: str) -> None:
     """EdDSA means Ed25519 here; the newer names say their curve (RFC 9864 2.2)."""
-    assert SigningKey.generate(algorithm).jwk["crv"] == crv
+    assert key_for(algorithm).jwk["crv"] == crv
 
 
 @pytest.mark.req("MD-01", "MD-03")
@@ -64,7 +64,7 @@ def test_eddsa_uses_the_curve_of_its_name(algorithm: str, crv: str) -> None:
 )
 def test_mldsa_has_the_sizes_of_fips_204(algorithm: str, public: int, signature: int) -> None:
     """kty AKP, and the lengths of table 2."""
-    key = SigningKey.generate(algorithm)
+    key = key_for(algorithm)
     assert key.jwk["kty"] == "AKP"
     assert len(decode(key.jwk["pub"])) == public
     assert len(key.sign(b"message")) == signature
@@ -75,7 +75,7 @@ def test_mldsa_has_the_sizes_of_fips_204(algorithm: str, public: int, signature:
 )
 def test_a_key_signs_under_other_algorithms_of_its_type(made_for: str, used_for: str) -> None:
     """One RSA key serves RS256 and PS256, as with many providers."""
-    key = SigningKey.generate(made_for)
+    key = key_for(made_for)
     token = key.jws({"alg": used_for}, {}, algorithm=used_for)
     assert signature_holds(token, key.jwk, used_for)
 
@@ -84,7 +84,7 @@ def test_a_key_signs_under_other_algorithms_of_its_type(made_for: str, used_for:
 def test_a_key_signs_under_no_algorithm_of_another_type(algorithm: str) -> None:
     """A mistake in a test is told at once."""
     with pytest.raises(ValueError, match=algorithm):
-        SigningKey.generate("ES256").sign(b"message", algorithm=algorithm)
+        key_for("ES256").sign(b"message", algorithm=algorithm)
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "none", "ES521"])
@@ -107,7 +107,7 @@ def test_the_repr_does_not_show_the_private_key() -> None:
 
 def test_bytes_are_signed_as_they_are() -> None:
     """A token whose header has a member twice can be written."""
-    key = SigningKey.generate("ES256")
+    key = key_for("ES256")
     header = b'{"alg":"ES256","alg":"none"}'
     token = key.jws(header, b"not JSON")
     assert [decode(part) for part in token.split(".")[:2]] == [header, b"not JSON"]

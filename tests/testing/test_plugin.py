@@ -84,9 +84,9 @@ def test_a_conftest_may_make_the_issuer(suite: pytest.Pytester) -> None:
     suite.runpytest().assert_outcomes(passed=1)
 
 
-def test_the_plugin_is_idle_until_a_test_asks(pytester: pytest.Pytester) -> None:
-    """pytest loads it, and with it no framework, and not even its own issuer."""
-    pytester.makepyfile(
+def test_the_plugin_is_idle_until_a_test_asks(suite: pytest.Pytester) -> None:
+    """With it comes no framework, and not even its own issuer."""
+    suite.makepyfile(
         """
         import sys
 
@@ -97,4 +97,4 @@ def test_the_plugin_is_idle_until_a_test_asks(pytester: pytest.Pytester) -> None
             assert not {"fastapi", "starlette", "flask", "django"} & set(sys.modules)
         """
     )
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    suite.runpytest_subprocess().assert_outcomes(passed=1)

@@ -100,6 +100,7 @@ def test_a_key_set_that_did_not_change_is_a_304(served: LocalIssuer, http: httpx
     for header in (etag, f'"another", {etag}'):
         unchanged = http.get(served.jwks_uri, headers={"If-None-Match": header})
         assert (unchanged.status_code, unchanged.content, unchanged.headers["etag"]) == (304, b"", etag)
+        assert "content-length" not in unchanged.headers
     served.rotate()
     changed = http.get(served.jwks_uri, headers={"If-None-Match": etag})
     assert changed.json() == served.jwks

@@ -54,8 +54,7 @@ class LoopbackServer(socketserver.ThreadingTCPServer):
     def misbehave(self, path: str | None, misbehaviour: Misbehaviour) -> None:
         """Put a fault in force for a path, or for all that have none of their own; being down replaces all others."""
         if misbehaviour.fault is Fault.DOWN:
-            self._forget(*self._misbehaviours)
-            self._stop()
+            self.close()
             # Bound but not listening: connections are refused, and nobody else gets the port.
             self.socket = socket.socket(self.address_family, self.socket_type)
             self.server_bind()
@@ -70,9 +69,20 @@ class LoopbackServer(socketserver.ThreadingTCPServer):
         self._start()
 
     def close(self) -> None:
-        """Refuse connections, cut the open ones, and wait until their threads have ended."""
-        self._forget(*self._misbehaviours)
-        self._stop()
+        """Refuse connections, cut the open ones, end every fault, and wait until no thread is left."""
+        if self._accepting:
+            self._accepting = False
+            # The acceptor blocks (no polling, so nothing waits for a poll): one last connection wakes it.
+            socket.create_connection((LOOPBACK, self.port)).close()
+            self._acceptor.join()
+        self.server_close()
+        for connection in self._connections.values():
+            with suppress(OSError):  # the other side was faster
+                connection.shutdown(socket.SHUT_RDWR)
+        self._forget(*self._misbehaviours)  # now, so that what was held back finds its connection cut
+        for thread in self._connections:
+            thread.join()
+        self._connections.clear()
 
     def misbehaviour(self, path: str) -> Misbehaviour | None:
         """The fault in force for this path."""
@@ -95,20 +105,6 @@ class LoopbackServer(socketserver.ThreadingTCPServer):
         while self._accepting:
             self.handle_request()
 
-    def _stop(self) -> None:
-        if self._accepting:
-            self._accepting = False
-            # The acceptor blocks (no polling, so nothing waits for a poll): one last connection wakes it.
-            socket.create_connection((LOOPBACK, self.port)).close()
-            self._acceptor.join()
-        self.server_close()
-        for connection in self._connections.values():
-            with suppress(OSError):  # the other side was faster
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._connections:
-            thread.join()
-        self._connections.clear()
-
     # What socketserver calls, from the acceptor's thread.
 
     def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
@@ -119,7 +115,7 @@ class LoopbackServer(socketserver.ThreadingTCPServer):
         thread.start()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        # A client that hangs up, or a connection cut by `_stop`, is no error of ours; anything else is printed.
+        # A client that hangs up, or a connection cut by `close`, is no error of ours; anything else is printed.
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
