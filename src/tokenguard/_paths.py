@@ -6,20 +6,48 @@ from tokenguard.config import string_tuple
 from tokenguard.errors import ConfigurationError
 
 
-def path_prefixes(setting: str, value: object) -> tuple[str, ...]:
-    """The setting's prefixes as `is_under` takes them. "/" stands for every path."""
-    prefixes = string_tuple(setting, value, one_string=False)
-    for prefix in prefixes:
-        if not prefix.startswith("/"):
-            raise ConfigurationError(f"{setting}: {prefix} must begin with a slash")
-    return tuple(prefix.rstrip("/") + "/" for prefix in prefixes)
+class ProtectedPaths:
+    """Paths, and all below them, in any letter case: some routes ignore case, and what protects may catch too much.
 
-
-def is_under(path: str, prefixes: tuple[str, ...]) -> bool:
-    """Does the path begin with the segments of one of the prefixes?
-
-    >>> api = path_prefixes("PATHS", ["/api"])
-    >>> is_under("/api/orders", api), is_under("/api", api), is_under("/apis", api)
-    (True, True, False)
+    >>> api = ProtectedPaths("PATHS", ["/api"])
+    >>> [path in api for path in ("/api", "/API/orders", "/apis")]
+    [True, True, False]
     """
-    return f"{path}/".startswith(prefixes)
+
+    __slots__ = ("_prefixes",)
+
+    def __init__(self, setting: str, paths: object) -> None:
+        self._prefixes = tuple(f"{path}/".lower() for path in _without_last_slash(setting, paths))
+
+    def __contains__(self, path: str) -> bool:
+        return f"{path}/".lower().startswith(self._prefixes)
+
+
+class ExemptPaths:
+    """Paths, and all below them, to the letter; "/" is the root page alone, since everything is never meant.
+
+    >>> exempt = ExemptPaths("EXEMPT_PATHS", ["/docs", "/"])
+    >>> [path in exempt for path in ("/docs/a.css", "/", "/orders", "/docs/../orders")]
+    [True, True, False, False]
+    """
+
+    __slots__ = ("_paths", "_prefixes")
+
+    def __init__(self, setting: str, paths: object) -> None:
+        bare = _without_last_slash(setting, paths)
+        self._paths = frozenset(path or "/" for path in bare)
+        self._prefixes = tuple(f"{path}/" for path in bare if path)
+
+    def __contains__(self, path: str) -> bool:
+        if path not in self._paths and not path.startswith(self._prefixes):
+            return False
+        # whoever normalises a path later would see another one than this
+        return not {".", ".."} & set(path.split("/"))
+
+
+def _without_last_slash(setting: str, paths: object) -> list[str]:
+    listed = string_tuple(setting, paths, one_string=False)
+    for path in listed:
+        if not path.startswith("/"):
+            raise ConfigurationError(f"{setting}: {path} must begin with a slash")
+    return [path.rstrip("/") for path in listed]

@@ -7,7 +7,10 @@ from typing import Any
 from wsgiref.util import request_uri
 
 from tokenguard.core.model import Form, Request
+from tokenguard.guard import TokenGuard
 
+#: bytes of a form body that are searched for a token: one token and a few fields beside it
+_MAX_FORM_BODY = 64 * 1024
 _KEYS = {"authorization": "HTTP_AUTHORIZATION", "content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
@@ -49,3 +52,11 @@ def raw_target(environ: Mapping[str, Any]) -> str | None:
     target = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
     # in absolute form (RFC 9112 3.2.2) the caller chooses scheme and host, which are the server's to say
     return target if target.startswith("/") else None
+
+
+def wants_form(guard: TokenGuard, environ: Mapping[str, Any]) -> bool:
+    """Must the adapter read the body, since a token may be in it? Not one that is too long, or does not say."""
+    if not guard.wants_form_body(environ["REQUEST_METHOD"], environ.get("CONTENT_TYPE", "")):
+        return False
+    length = environ.get("CONTENT_LENGTH") or ""
+    return len(length) < 10 and length.isdecimal() and int(length) <= _MAX_FORM_BODY
