@@ -17,7 +17,8 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from tokenguard.config import require_flag, string_tuple
+from tokenguard._paths import ExemptPaths
+from tokenguard.config import require_flag
 from tokenguard.core.model import AccessToken, Request
 from tokenguard.core.requirements import Requirement, Scopes
 from tokenguard.errors import ConfigurationError, Denied, MissingToken, Unavailable
@@ -72,7 +73,8 @@ class TokenGuardMiddleware:
         self.guard = guard
         self.requirement = requirement_of(scopes, requirement)
         self.optional = optional
-        self.exempt_paths, self._exempt_below = _exemptions(exempt_paths)
+        self.exempt_paths = tuple(exempt_paths)
+        self._exempt = ExemptPaths("exempt_paths", exempt_paths) if exempt_paths else ()
         self._subprotocol = websocket_subprotocol
         self._reads_forms = reads_forms(guard)
 
@@ -100,12 +102,8 @@ class TokenGuardMiddleware:
         await self.app(scope, receive, send)
 
     def is_exempt(self, path: str) -> bool:
-        """Is a path, seen from where the application is mounted, below one of the exempt ones?"""
-        segments = path.split("/")
-        # whoever normalises a path later would see another one than this
-        if "." in segments or ".." in segments:
-            return False
-        return path in self.exempt_paths or path.startswith(self._exempt_below)
+        """Is a path, seen from where the application is mounted, an exempt one or below one?"""
+        return path in self._exempt
 
 
 def access_token(scope: Scope, guard: TokenGuard | None = None) -> AccessToken | None:
@@ -232,16 +230,6 @@ def _is_preflight(scope: Scope) -> bool:
         return False
     names = {name for name, _ in scope["headers"]}
     return {b"origin", b"access-control-request-method"} <= names and b"authorization" not in names
-
-
-def _exemptions(paths: Collection[str]) -> tuple[frozenset[str], tuple[str, ...]]:
-    """The exempt paths, and what the paths below them begin with; below "/" is everything, which nobody means."""
-    listed = string_tuple("exempt_paths", paths) if paths else ()
-    for path in listed:
-        if not path.startswith("/"):
-            raise ConfigurationError(f"exempt_paths: {path} must begin with a slash")
-    bare = [path.rstrip("/") for path in listed]
-    return frozenset(path or "/" for path in bare), tuple(f"{path}/" for path in bare if path)
 
 
 class _ReadAhead:
