@@ -130,8 +130,8 @@ class KeyPolicy:
 class HTTPSettings:
     """How issuers are reached. Nothing is read from the environment.
 
-    `ca_file`: PEM file of the certificate authorities to trust, in place of the public ones. `proxy`: URL of an
-    egress proxy. `user_agent`: what requests call themselves.
+    `ca_file`: PEM file of the certificate authorities to trust, in place of the public ones. `proxy`: http or https
+    URL of an egress proxy, with user information if it wants that. `user_agent`: what requests call themselves.
     """
 
     _: KW_ONLY
@@ -144,6 +144,19 @@ class HTTPSettings:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, str) or not value):
                 raise ConfigurationError(f"HTTPSettings.{name} must be a non-empty string")
+        if self.user_agent is not None and not (self.user_agent.isascii() and self.user_agent.isprintable()):
+            raise ConfigurationError("HTTPSettings.user_agent must be of printable ASCII characters")
+        if self.proxy is not None and not _is_proxy_url(self.proxy):
+            raise ConfigurationError("HTTPSettings.proxy must be an http or https URL with a host")
+
+
+def _is_proxy_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(host) and value.isascii() and value.isprintable()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,7 +28,7 @@ def run(flow: Flow[_T], ask: Ask) -> _T:
                 if question.wait:
                     answer.result()
             except AnswerFailed as failure:
-                question = flow.throw(failure)
+                question = flow.throw(_own(failure))
             else:
                 question = flow.send(None)
     except StopIteration as end:
@@ -44,12 +44,17 @@ async def arun(flow: Flow[_T], ask: Ask) -> _T:
             answer = ask(question)
             try:
                 if question.wait:
-                    # shielded: the work is shared, and must survive the cancellation of one who waits for it
-                    await asyncio.shield(asyncio.wrap_future(answer))
+                    # cancelling one who waits leaves the shared work alone: its future is marked as running
+                    await asyncio.wrap_future(answer)
             except AnswerFailed as failure:
-                question = flow.throw(failure)
+                question = flow.throw(_own(failure))
             else:
                 question = flow.send(None)
     except StopIteration as end:
         result: _T = end.value
         return result
+
+
+def _own(failure: AnswerFailed) -> AnswerFailed:
+    """One for each flow: that of shared work would collect in its traceback the frames of all who waited for it."""
+    return AnswerFailed(*failure.args)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ import httpx
 
 from tokenguard.config import HTTPSettings
 from tokenguard.core.effects import AnswerFailed
+from tokenguard.runtime import forksafe
 
 _OK, _NOT_MODIFIED = 200, 304
 _CHUNK = 64 * 1024
@@ -21,9 +23,12 @@ _CHUNK = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A fetched document. `content_type`, `etag`, `cache_control`: header values, empty where absent."""
+    """A fetched document. `content_type`, `etag`, `cache_control`: header values, empty where absent.
 
-    body: bytes
+    `body` is None where the document still is the one that had the ETag asked with.
+    """
+
+    body: bytes | None
     content_type: str
     etag: str
     cache_control: str
@@ -43,9 +48,10 @@ class HTTPClient:
     def __init__(self, settings: HTTPSettings) -> None:
         self._settings = settings
         self._client: httpx.AsyncClient | None = None
+        forksafe.register(self)
 
-    async def get(self, url: str, *, max_bytes: int, accept: str, etag: str = "") -> Document | None:
-        """The document at `url`, or None where it still is the one that had `etag`.
+    async def get(self, url: str, *, max_bytes: int, accept: str, etag: str = "") -> Document:
+        """The document at `url`, without its body where it still is the one that had `etag`.
 
         The caller bounds the time; here only bytes are bounded, while they arrive. Raises `AnswerFailed`.
         """
@@ -55,7 +61,7 @@ class HTTPClient:
         try:
             async with self._open().stream("GET", url, headers=headers) as response:
                 if response.status_code == _NOT_MODIFIED and etag:
-                    return None
+                    return _document(response, None)
                 if response.status_code != _OK:
                     raise HTTPStatusFailed(host, response.status_code)
                 if response.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -65,13 +71,9 @@ class HTTPClient:
                     body += chunk
                     if len(body) > max_bytes:
                         raise AnswerFailed(f"{host} sent more than {max_bytes} bytes")
-                return Document(
-                    bytes(body),
-                    response.headers.get("Content-Type", ""),
-                    response.headers.get("ETag", ""),
-                    response.headers.get("Cache-Control", ""),
-                )
-        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as cause:
+                return _document(response, bytes(body))
+        # ValueError: what httpx lets through for a host name, in the URL or in a Location, that can't be one
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as cause:
             raise AnswerFailed(f"{host} can't be reached: {type(cause).__name__}") from None
 
     async def close(self) -> None:
@@ -80,22 +82,41 @@ class HTTPClient:
         if client is not None:
             await client.aclose()
 
-    def forget(self) -> None:
-        """After a fork: the pool belongs to the parent's loop."""
+    def renew_after_fork(self) -> None:
+        """The pool and its connections belong to the parent; two processes on one connection would mix answers."""
         self._client = None
 
     def _open(self) -> httpx.AsyncClient:
         if self._client is None:
             settings = self._settings
+            context = tls_context(settings)
             self._client = httpx.AsyncClient(
-                verify=tls_context(settings),
-                proxy=settings.proxy,
+                verify=context,
+                proxy=_proxy(settings.proxy, context),
                 headers={"User-Agent": settings.user_agent or f"tokenguard/{version('tokenguard')}"},
                 timeout=None,  # noqa: S113 - the caller's deadline covers the whole refresh
                 follow_redirects=False,
                 trust_env=False,
+                cookies=CookieJar(DefaultCookiePolicy(netscape=False, rfc2965=False)),  # takes none
             )
         return self._client
+
+
+def _document(response: httpx.Response, body: bytes | None) -> Document:
+    headers = response.headers
+    etag = headers.get("ETag", "")
+    return Document(
+        body=body,
+        content_type=headers.get("Content-Type", ""),
+        etag=etag if etag.isascii() else "",  # others can't be sent back
+        cache_control=headers.get("Cache-Control", ""),
+    )
+
+
+def _proxy(url: str | None, context: ssl.SSLContext) -> httpx.Proxy | None:
+    if url is None:
+        return None
+    return httpx.Proxy(url, ssl_context=context if urlsplit(url).scheme == "https" else None)
 
 
 def tls_context(settings: HTTPSettings) -> ssl.SSLContext:

@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextvars import Context
 from typing import Any, TypeVar
 
 from tokenguard.core.effects import AnswerFailed
@@ -18,6 +19,7 @@ from tokenguard.runtime import forksafe
 _T = TypeVar("_T")
 #: seconds that `close` waits for work under way to notice its cancellation
 _CLOSE_TIMEOUT = 5.0
+_CLOSED = "the guard is closed"
 
 
 class IOThread:
@@ -32,14 +34,18 @@ class IOThread:
         forksafe.register(self)
 
     def submit(self, work: Coroutine[Any, Any, _T], done: Future[_T]) -> None:
-        """Begin `work`; its result or error goes to `done`, at the latest when the thread is closed."""
-        with self._lock:
-            if self._closed:
-                work.close()
-                done.set_exception(AnswerFailed("the guard is closed"))
-                return
-            loop = self._running_loop()
-            loop.call_soon_threadsafe(_start, work, done)
+        """Begin `work`; its result or error goes to `done`, at the latest when the thread is closed.
+
+        Raises `AnswerFailed`, and leaves `done` alone, where it can't begin: after `close`, or without resources.
+        """
+        try:
+            with self._lock:
+                loop = self._running_loop()
+                # in a context of its own: the work is for everybody, and its log records are no single request's
+                loop.call_soon_threadsafe(_start, work, done, context=Context())
+        except AnswerFailed:
+            work.close()
+            raise
 
     def close(self) -> None:
         """End the thread and whatever it is doing. May be called twice."""
@@ -57,41 +63,57 @@ class IOThread:
         self._loop = self._thread = None
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._closed:
+            raise AnswerFailed(_CLOSED)
         if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(target=self._run, args=(self._loop,), name="tokenguard-io", daemon=True)
-            self._thread.start()
+            try:
+                self._loop, self._thread = self._begin()
+            except (RuntimeError, OSError) as cause:  # no thread, or no file descriptor, to be had
+                raise AnswerFailed(f"the I/O thread can't be started: {type(cause).__name__}") from None
         return self._loop
 
+    def _begin(self) -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=self._run, args=(loop,), name="tokenguard-io", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            loop.close()
+            raise
+        return loop, thread
+
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        asyncio.set_event_loop(loop)
         try:
             loop.run_forever()
-            unfinished = asyncio.all_tasks(loop)
-            for task in unfinished:
-                task.cancel()
-            loop.run_until_complete(asyncio.gather(*unfinished, return_exceptions=True))
-            loop.run_until_complete(self._on_close())
-            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.run_until_complete(self._wind_up())
+            loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
+            # does not wait for the look-up of a host name, which nothing can interrupt
             loop.close()
 
+    async def _wind_up(self) -> None:
+        await asyncio.sleep(0)  # what has just begun takes its first step, so that it can end in order
+        unfinished = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+        await self._on_close()
 
-_tasks: set[asyncio.Task[None]] = set()  # a loop keeps only weak references to its tasks
+
+_tasks: set[asyncio.Task[Any]] = set()  # a loop keeps only weak references to its tasks
 
 
 def _start(work: Coroutine[Any, Any, _T], done: Future[_T]) -> None:
-    task = asyncio.get_running_loop().create_task(_finish(work, done))
+    def settle(task: asyncio.Task[_T]) -> None:
+        _tasks.discard(task)
+        if task.cancelled():
+            done.set_exception(AnswerFailed(_CLOSED))
+        elif (error := task.exception()) is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(task.result())
+
+    task = asyncio.get_running_loop().create_task(work)
     _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
-
-
-async def _finish(work: Coroutine[Any, Any, _T], done: Future[_T]) -> None:
-    try:
-        result = await work
-    except asyncio.CancelledError:
-        done.set_exception(AnswerFailed("the guard is closed"))
-    except Exception as error:  # whoever waits decides what it means
-        done.set_exception(error)
-    else:
-        done.set_result(result)
+    # not within the task: one that is cancelled before its first step would leave `done` open for ever
+    task.add_done_callback(settle)

@@ -11,8 +11,10 @@ import itertools
 import math
 import random
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Protocol
 
 from tokenguard.config import Issuer
@@ -88,7 +90,7 @@ class FetchedKeys:
     def refresh(self) -> Future[None]:
         """See `KeySource`. The future is nobody's to cancel; an `AnswerFailed` in it says what went wrong."""
         with self._lock:
-            if self._running is not None:
+            if self._running is not None and not self._running.done():
                 return self._running
             began = self._monotonic()
             if began < self.snapshot.attempted_at + self._config.keys.cooldown:
@@ -97,7 +99,10 @@ class FetchedKeys:
             done: Future[None] = Future()
             done.set_running_or_notify_cancel()  # from here on, cancelling a waiter can't cancel the work
             self._running = done
-        self._io.submit(self._refresh(began), done)
+        try:
+            self._io.submit(self._refresh(began), done)
+        except AnswerFailed as cause:
+            done.set_exception(self._failed(str(cause), began))
         return done
 
     def state(self) -> KeyState:
@@ -121,15 +126,16 @@ class FetchedKeys:
         except asyncio.CancelledError:
             self._failed("the guard was closed", began)
             raise
+        except Exception as cause:  # what no test foresaw, here or in a library, must not end fetching for good
+            raise self._failed(_unforeseen(cause), began) from None
 
-    async def _fetch(self) -> Document | None:
-        """The JWK Set, or None where the one we have is still current."""
+    async def _fetch(self) -> Document:
+        """The JWK Set, without its body where the one we have is still current."""
         uri = self._config.jwks_uri or await self._discover()
         etag = self._etag[1] if self._etag[0] == uri and self.snapshot.keys is not None else ""
         policy = self._config.keys
         document = await self._client.get(uri, max_bytes=policy.max_bytes, accept=_ACCEPT, etag=etag)
-        if document is not None:
-            self._etag = (uri, document.etag)
+        self._etag = (uri, document.etag if document.body is not None else etag)
         return document
 
     async def _discover(self) -> str:
@@ -155,17 +161,17 @@ class FetchedKeys:
             return uri
         raise AnswerFailed(f"no metadata at the well-known addresses (last: {tried}); give Issuer.jwks_uri")
 
-    def _renewed(self, document: Document | None, began: float) -> KeySnapshot:
+    def _renewed(self, document: Document, began: float) -> KeySnapshot:
         policy = self._config.keys
         old = self.snapshot
-        keys, age = old.keys, policy.max_age
-        if document is not None:
+        keys = old.keys
+        if document.body is not None:
             try:
                 parsed = strict_json.parse_document(document.body)
             except ValueError as cause:
                 raise KeySetError(f"the key set is {cause}") from None
             keys = build_key_set(parsed, self._config.algorithms, max_keys=policy.max_keys)
-            age = _max_age(document.cache_control, policy.max_age)
+        age = _max_age(document.cache_control, policy.max_age)
         fresh_for = max(age, policy.cooldown) * (1 - _JITTER * random.random())  # noqa: S311 - spreads load, no secret
         changed = old.keys is None or keys is None or keys.identity != old.keys.identity
         return KeySnapshot(
@@ -180,14 +186,13 @@ class FetchedKeys:
 
     def _replace(self, snapshot: KeySnapshot) -> None:
         changed = snapshot.generation != self.snapshot.generation
-        with self._lock:
-            self.snapshot = snapshot
-            self._running = None
+        self.snapshot = snapshot
         if changed and snapshot.keys is not None:
             observe.keys_changed(self._config.issuer, snapshot.keys)
 
     def _failed(self, failure: str, began: float) -> AnswerFailed:
         self._discovered = None  # perhaps the keys have moved
+        self._etag = ("", "")  # a 304 must not confirm an answer that was no usable key set
         snapshot = self.snapshot
         retry_at = began + self._config.keys.cooldown
         self._replace(
@@ -200,9 +205,9 @@ class FetchedKeys:
 _ACCEPT = "application/json, application/jwk-set+json"
 
 
-def _json(document: Document | None) -> object | None:
+def _json(document: Document) -> object | None:
     """The JSON in a metadata answer; None where it is something else (RFC 8414 3.2 wants application/json)."""
-    if document is None or document.content_type.partition(";")[0].strip().lower() != "application/json":
+    if document.body is None or document.content_type.partition(";")[0].strip().lower() != "application/json":
         return None
     try:
         value: object = strict_json.parse_document(document.body)
@@ -222,6 +227,12 @@ def _max_age(cache_control: str, most: float) -> float:
         if name == "max-age" and value.isascii() and value.isdigit():
             age = min(float(value[:10]), most)
     return age
+
+
+def _unforeseen(error: Exception) -> str:
+    """What an operator is told of an error that nobody expected: its place; its text may hold anything."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"unforeseen {type(error).__name__} in {place.name} ({Path(place.filename).name}:{place.lineno})"
 
 
 def _done(error: AnswerFailed | None) -> Future[None]:

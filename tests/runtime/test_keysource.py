@@ -1,0 +1,441 @@
+"""How long keys serve, when they are fetched again, and what an outage does to them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from runtime.servers import canned, http_answer
+from runtime.support import (
+    ENDLESS,
+    JWKS,
+    Clock,
+    Protect,
+    averdict,
+    io_threads,
+    key_state,
+    unpublished,
+    until,
+    verdict,
+)
+from tokenguard import Issuer, TokenGuard, errors
+from tokenguard.errors import ConfigurationError
+from tokenguard.testing import LocalIssuer, SigningKey
+
+UNAVAILABLE = "keys_unavailable"
+DAY = 86_400
+
+
+def refreshed(guard: TokenGuard) -> None:
+    """Wait until a fetch that succeeded began at this very time."""
+    until(lambda: key_state(guard).age == 0 and not key_state(guard).last_error, "a refresh")
+
+
+def attempted(guard: TokenGuard) -> None:
+    """Wait until a fetch that failed is over."""
+    until(lambda: key_state(guard).last_error and key_state(guard).cooling_down, "a failed refresh")
+
+
+# Configured keys
+
+
+def test_configured_keys_need_no_network_and_no_thread(issuer: LocalIssuer, protect: Protect, clock: Clock) -> None:
+    """Not at first, not for an unknown kid, not after years, and `warm` has nothing to do."""
+    before = io_threads()
+    guard = protect(issuer, jwks=issuer.jwks)
+    guard.warm()
+    for _ in range(3):
+        assert verdict(guard, issuer.mint()) == "user-1"
+        assert verdict(guard, unpublished(issuer)) == "unknown_key"
+        clock.advance(365 * DAY)
+    assert issuer.requests == []
+    assert io_threads() == before
+    assert guard.health().ready
+
+
+@pytest.mark.parametrize(
+    "jwks", [{}, {"keys": []}, {"keys": {}}, {"keys": [{"kty": "oct", "k": "AAAA"}]}, {"keys": [7]}]
+)
+def test_configured_keys_must_be_usable(jwks: dict[str, object]) -> None:
+    """Said at construction, with the setting's name."""
+    with pytest.raises(ConfigurationError, match=r"Issuer\.jwks of https://auth\.test"):
+        TokenGuard(audience="a", issuers=[Issuer("https://auth.test", jwks=jwks)])
+
+
+def test_a_given_jwks_uri_needs_no_discovery(issuer: LocalIssuer, protect: Protect) -> None:
+    """One request in all."""
+    protect(issuer, jwks_uri=issuer.jwks_uri).validate(issuer.mint())
+    assert [request.path for request in issuer.requests] == [JWKS]
+
+
+# How long they are fresh
+
+
+@pytest.mark.req("JK-16")
+@pytest.mark.parametrize(
+    ("cache_control", "age"),
+    [
+        (None, 600),
+        ("max-age=120", 120),
+        ("public, MAX-AGE=120, must-revalidate", 120),
+        ('max-age="120"', 120),
+        ("max-age=31536000", 600),
+        ("max-age=" + "9" * 4000, 600),
+        ("max-age=5", 30),
+        ("max-age=0", 30),
+        ("no-store", 30),
+        ("no-cache, max-age=120", 30),
+        ("max-age=-1", 600),
+        ("max-age=1e9", 600),
+        ("max-age=\N{SUPERSCRIPT TWO}", 600),
+        ("max-age", 600),
+        ("s-maxage=60", 600),
+        (",,=,", 600),
+    ],
+)  # fmt: skip
+def test_cache_control_holds_within_bounds(protect: Protect, cache_control: str | None, age: float) -> None:
+    """From the cool-down to max_age, less up to a tenth that spreads the refreshes of many processes."""
+    issuer = LocalIssuer(algorithm="ES256")
+    header = [] if cache_control is None else [f"Cache-Control: {cache_control}"]
+    with canned(http_answer(json.dumps(issuer.jwks).encode(), *header)) as server:
+        guard = protect(issuer, jwks_uri=server.url)
+        guard.warm()
+        due = key_state(guard).refresh_in
+        assert due is not None
+        assert max(30, 0.9 * age) <= due <= age
+
+
+@pytest.mark.req("JK-16")
+def test_refreshes_are_spread(issuer: LocalIssuer, protect: Protect, clock: Clock) -> None:
+    """Processes that started together do not ask together for ever."""
+    guard = protect(issuer)
+    due = set()
+    for _ in range(8):
+        clock.advance(30)
+        guard.warm()
+        due.add(key_state(guard).refresh_in)
+    assert len(due) == 8
+    assert all(540 <= seconds <= 600 for seconds in due if seconds)
+
+
+@pytest.mark.req("JK-16", "AS-16")
+def test_keys_are_asked_for_again_when_due_and_not_before(issuer: LocalIssuer, protect: Protect, clock: Clock) -> None:
+    """By whatever request comes then."""
+    guard = protect(issuer)
+    guard.validate(issuer.mint())
+    clock.advance(539)
+    guard.validate(issuer.mint())
+    assert issuer.count(JWKS) == 1
+    clock.advance(61)
+    guard.validate(issuer.mint())
+    refreshed(guard)
+    assert issuer.count(JWKS) == 2
+
+
+@pytest.mark.req("JK-16", "A-139")
+@pytest.mark.parametrize("fault", ["hang", "drip"])
+@pytest.mark.timeout(30)
+async def test_known_tokens_never_wait_for_a_refresh(
+    issuer: LocalIssuer, protect: Protect, clock: Clock, fault: str
+) -> None:
+    """The server never ends its answer, and tokens seen and unseen are checked as if nothing were."""
+    guard = protect(issuer)
+    seen = issuer.mint()
+    guard.validate(seen)
+    issuer.misbehave(fault, path=JWKS, seconds=ENDLESS)
+    clock.advance(600)
+    for _ in range(3):
+        assert verdict(guard, seen) == await averdict(guard, seen) == "user-1"
+        assert verdict(guard, issuer.mint(sub="new")) == await averdict(guard, issuer.mint(sub="new")) == "new"
+        clock.advance(30)
+    until(lambda: issuer.count(JWKS) == 2)
+    assert key_state(guard).age == 690
+    issuer.behave()
+    until(lambda: key_state(guard).age == 90)
+    assert issuer.count(JWKS) == 2
+
+
+# ETag
+
+
+def test_an_unchanged_key_set_is_not_sent_again(issuer: LocalIssuer, protect: Protect, clock: Clock) -> None:
+    """304 renews the time of the keys at hand, and what was remembered stays so."""
+    guard = protect(issuer)
+    token = issuer.mint()
+    guard.validate(token)
+    generation = guard._sources[issuer.issuer].snapshot.generation
+    clock.advance(DAY - 1)
+    guard.warm()
+    assert issuer.requests[-1].headers["if-none-match"].startswith('"')
+    assert key_state(guard).age == 0
+    assert guard._sources[issuer.issuer].snapshot.generation == generation
+    clock.advance(500)
+    assert verdict(guard, token) == "user-1"
+
+
+@pytest.mark.req("JK-16")
+def test_the_cache_control_of_a_304_counts(issuer: LocalIssuer, protect: Protect, clock: Clock) -> None:
+    """It replaces that of the answer it stands for (RFC 9110 15.4.5)."""
+    issuer.cache_control = "max-age=60"
+    guard = protect(issuer)
+    guard.warm()
+    clock.advance(60)
+    guard.warm()
+    assert "if-none-match" in issuer.requests[-1].headers
+    due = key_state(guard).refresh_in
+    assert due is not None
+    assert 54 <= due <= 60
+
+
+def test_a_changed_key_set_is_sent(issuer: LocalIssuer, protect: Protect, clock: Clock) -> None:
+    """The tag asked with is that of the keys at hand."""
+    guard = protect(issuer)
+    guard.warm()
+    issuer.rotate()
+    clock.advance(30)
+    assert verdict(guard, issuer.mint()) == "user-1"
+    issuer.rotate()
+    clock.advance(30)
+    assert verdict(guard, issuer.mint()) == "user-1"
+
+
+@pytest.mark.req("A-140")
+def test_the_tag_of_an_unusable_answer_is_not_believed(protect: Protect, clock: Clock) -> None:
+    """Else 304 would confirm the broken document, and the old keys would seem fresh for ever."""
+    issuer = LocalIssuer(algorithm="ES256")
+    with canned(http_answer(json.dumps(issuer.jwks).encode(), 'ETag: "good"')) as server:
+        guard = protect(issuer, jwks_uri=server.url)
+        guard.warm()
+        server.answer = http_answer(b'{"keys": []}', 'ETag: "broken"')
+        clock.advance(600)
+        verdict(guard, issuer.mint())
+        attempted(guard)
+        server.answer = http_answer(b"", status="304 Not Modified")
+        clock.advance(30)
+        verdict(guard, issuer.mint())
+        until(lambda: len(server.requests) == 3)
+        attempted(guard)
+        assert b"broken" not in server.requests[2]
+        assert key_state(guard).age == 630
+        assert key_state(guard).state == "stale"
+
+
+def test_a_304_that_was_not_asked_for_is_a_failure(protect: Protect) -> None:
+    """There is nothing it could stand for."""
+    with canned(http_answer(b"", status="304 Not Modified")) as server:
+        guard = protect("https://auth.test", jwks_uri=server.url)
+        with pytest.raises(errors.Unavailable):
+            guard.warm()
+
+
+def test_a_tag_that_can_not_be_sent_back_is_not_kept(protect: Protect, clock: Clock) -> None:
+    """RFC 9110 8.8.3 allows octets beyond ASCII; no later refresh may fail of it."""
+    issuer = LocalIssuer(algorithm="ES256")
+    with canned(http_answer(json.dumps(issuer.jwks).encode(), 'ETag: "\xe9"')) as server:
+        guard = protect(issuer, jwks_uri=server.url)
+        for _ in range(3):
+            guard.warm()
+            assert key_state(guard).age == 0
+            assert key_state(guard).last_error == ""
+            clock.advance(30)
+        assert not any(b"if-none-match" in request.lower() for request in server.requests)
+
+
+def test_a_tag_belongs_to_one_address(issuer: LocalIssuer, protect: Protect, clock: Clock) -> None:
+    """The keys' new home is not asked whether it has the old home's document."""
+    guard = protect(issuer)
+    guard.warm()
+    with LocalIssuer(signing_key=issuer.signing_key).serve() as new_home:
+        issuer.misbehave("wrong_jwks_uri", url=new_home.jwks_uri)
+        clock.advance(DAY)
+        guard.warm()
+        assert new_home.count(JWKS) == 1
+        assert "if-none-match" not in new_home.requests[0].headers
+
+
+# Keys that go
+
+
+@pytest.mark.req("JK-17")
+def test_a_key_that_left_the_set_stops_verifying(issuer: LocalIssuer, protect: Protect, clock: Clock) -> None:
+    """With the next refresh, for tokens that were remembered too."""
+    guard = protect(issuer)
+    old = issuer.mint()
+    guard.validate(old)
+    issuer.rotate(keep=1)
+    clock.advance(30)
+    assert verdict(guard, issuer.mint()) == verdict(guard, old) == "user-1"
+    issuer.retire()
+    assert verdict(guard, old) == "user-1"
+    clock.advance(600)
+    verdict(guard, issuer.mint())
+    refreshed(guard)
+    assert verdict(guard, old) == "unknown_key"
+    assert verdict(guard, issuer.mint()) == "user-1"
+
+
+@pytest.mark.req("JK-17")
+def test_another_key_under_the_same_kid_refuses_what_the_first_signed(
+    issuer: LocalIssuer, protect: Protect, clock: Clock
+) -> None:
+    """A remembered token is checked against the key that is published now."""
+    guard = protect(issuer)
+    old = issuer.mint()
+    guard.validate(old)
+    issuer.rotate(keep=0, kid=issuer.signing_key.kid)
+    clock.advance(600)
+    guard.warm()
+    assert verdict(guard, old) == "bad_signature"
+    assert verdict(guard, issuer.mint()) == "user-1"
+
+
+def test_a_key_that_came_changes_nothing_for_the_others(issuer: LocalIssuer, protect: Protect, clock: Clock) -> None:
+    """Remembered tokens are verified once more, and pass."""
+    guard = protect(issuer)
+    token = issuer.mint()
+    guard.validate(token)
+    before = guard._sources[issuer.issuer].snapshot.generation
+    issuer.extra_keys = [SigningKey.generate("ES256", "next").jwk]
+    clock.advance(600)
+    guard.warm()
+    assert guard._sources[issuer.issuer].snapshot.generation > before
+    assert verdict(guard, token) == "user-1"
+
+
+def test_generations_are_never_shared_between_issuers(issuer: LocalIssuer, protect: Protect) -> None:
+    """One counter for the process, so that no key set can be taken for another."""
+    with LocalIssuer(algorithm="ES256").serve() as other:
+        guards = [protect(issuer), protect(other), protect(issuer, jwks=issuer.jwks)]
+        for guard in guards:
+            guard.warm()
+        assert len({guard._sources[guard.issuers[0]].snapshot.generation for guard in guards}) == 3
+
+
+# Outages
+
+
+@pytest.mark.req("JK-16", "A-139")
+def test_the_last_good_keys_serve_through_an_outage_up_to_the_limit(
+    issuer: LocalIssuer, protect: Protect, clock: Clock
+) -> None:
+    """A remembered token is no exception; after the limit it is our fault, never the token's."""
+    guard = protect(issuer)
+    seen = issuer.mint(exp=2**40)
+    guard.validate(seen)
+    issuer.misbehave("down")
+    for _ in range(23):
+        clock.advance(3600)
+        assert verdict(guard, seen) == verdict(guard, issuer.mint()) == "user-1"
+        attempted(guard)
+        assert key_state(guard).state == "stale"
+    clock.advance(3600 - 1)
+    assert verdict(guard, seen) == verdict(guard, issuer.mint()) == "user-1"
+    attempted(guard)
+    clock.advance(1)
+    assert verdict(guard, seen) == verdict(guard, issuer.mint()) == UNAVAILABLE
+    assert key_state(guard).state == "expired"
+    assert not guard.health().ready
+
+
+@pytest.mark.req("JK-16")
+def test_it_ends_with_the_outage(issuer: LocalIssuer, protect: Protect, clock: Clock) -> None:
+    """The first request after the cool-down brings new keys and is served."""
+    guard = protect(issuer)
+    guard.validate(issuer.mint())
+    issuer.misbehave("down")
+    clock.advance(DAY)
+    assert verdict(guard, issuer.mint()) == UNAVAILABLE
+    issuer.behave()
+    assert verdict(guard, issuer.mint()) == UNAVAILABLE
+    clock.advance(30)
+    assert verdict(guard, issuer.mint()) == "user-1"
+    assert key_state(guard).state == "fresh"
+
+
+@pytest.mark.req("JK-16", "AS-16")
+async def test_an_outage_without_keys_is_a_503_with_retry_after(
+    issuer: LocalIssuer, protect: Protect, clock: Clock
+) -> None:
+    """The time given is what is left of the cool-down."""
+    issuer.misbehave("down")
+    guard = protect(issuer)
+    with pytest.raises(errors.Unavailable) as refusal:
+        guard.validate(issuer.mint())
+    assert (refusal.value.status, refusal.value.retry_after) == (503, 30)
+    clock.advance(18)
+    with pytest.raises(errors.Unavailable) as refusal:
+        await guard.avalidate(issuer.mint())
+    assert refusal.value.retry_after == 12
+    assert refusal.value.issuer == issuer.issuer
+
+
+@pytest.mark.req("A-138", "JK-15")
+@pytest.mark.parametrize("fault", ["error", "garbage", "empty", "html"])
+def test_failures_count_for_the_cool_down(issuer: LocalIssuer, protect: Protect, clock: Clock, fault: str) -> None:
+    """However many ask, known and unknown, an issuer in trouble hears from us once in 30 seconds."""
+    guard = protect(issuer)
+    issuer.misbehave(fault, path=JWKS)
+    for attempt in range(1, 4):
+        for _ in range(20):
+            assert verdict(guard, issuer.mint()) == verdict(guard, unpublished(issuer)) == UNAVAILABLE
+            clock.advance(1)
+        assert issuer.count(JWKS) == attempt
+        clock.advance(10)
+
+
+def test_in_an_outage_a_due_refresh_is_tried_once_a_cool_down(
+    issuer: LocalIssuer, protect: Protect, clock: Clock
+) -> None:
+    """The keys serve meanwhile, and requests do not ask again."""
+    guard = protect(issuer)
+    guard.warm()
+    issuer.misbehave("error", path=JWKS)
+    clock.advance(600)
+    for attempt in range(2, 5):
+        for _ in range(29):
+            assert verdict(guard, issuer.mint()) == "user-1"
+            attempted(guard)
+            clock.advance(1)
+        assert issuer.count(JWKS) == attempt
+        clock.advance(1)
+
+
+# Clocks
+
+
+@pytest.mark.req("A-150")
+def test_the_wall_clock_moves_no_cache(issuer: LocalIssuer, protect: Protect) -> None:
+    """An hour forth and back: no fetch; the token is judged by the wall clock, remembered or not."""
+    wall = Clock(1_800_000_000)
+    issuer.clock = wall
+    guard = protect(issuer, clock=wall)
+    seen = issuer.mint()
+    assert verdict(guard, seen) == "user-1"
+    for jump, judgement in [(3600, "expired"), (-3600, "user-1"), (-3600, "issued_in_future"), (3600, "user-1")]:
+        wall.advance(jump)
+        assert verdict(guard, seen) == judgement
+    wall.advance(365 * DAY)
+    assert verdict(guard, issuer.mint(sub="later")) == "later"
+    assert issuer.count(JWKS) == 1
+    assert key_state(guard).age == 0
+
+
+@pytest.mark.req("A-150")
+def test_the_caches_go_by_the_monotonic_clock(issuer: LocalIssuer, protect: Protect, clock: Clock) -> None:
+    """The wall clock stands still, and keys are refreshed all the same."""
+    wall = Clock(1_800_000_000)
+    issuer.clock = wall
+    guard = protect(issuer, clock=wall)
+    assert verdict(guard, issuer.mint()) == "user-1"
+    clock.advance(600)
+    assert verdict(guard, issuer.mint()) == "user-1"
+    refreshed(guard)
+    assert issuer.count(JWKS) == 2
+
+
+@pytest.mark.parametrize("start", [0.0, -5.0, 0.001, 1e12])
+def test_the_monotonic_clock_may_begin_anywhere(issuer: LocalIssuer, protect: Protect, start: float) -> None:
+    """Just after booting, too, the first fetch is not in anybody's cool-down."""
+    guard = protect(issuer, monotonic=Clock(start))
+    assert verdict(guard, issuer.mint()) == "user-1"
