@@ -10,7 +10,6 @@ from tokenguard.testing.documents import well_known_paths
 KEY = SigningKey.generate("ES256", "current")
 
 
-@pytest.mark.req("AS-02", "AS-03", "AS-04")
 @pytest.mark.parametrize(
     ("issuer", "paths"),
     [

@@ -43,6 +43,13 @@ def is_silent(connection: socket.socket) -> bool:
         connection.settimeout(patience)
 
 
+def is_held_back(issuer: LocalIssuer, connection: socket.socket) -> bool:
+    """Whether the only request has reached the server, and nothing comes of it."""
+    while not issuer.requests:
+        assert is_silent(connection)
+    return is_silent(connection)
+
+
 @pytest.mark.parametrize("fault", sorted(set(Fault) - {Fault.SLOW, Fault.HANG, Fault.DRIP, Fault.REDIRECT}))
 def test_behave_ends_a_fault(served: LocalIssuer, http: httpx.Client, fault: Fault) -> None:
     """The documents are as they were, at the same address."""
@@ -97,7 +104,7 @@ def test_down_does_not_wait_for_an_answer_held_back(served: LocalIssuer, ask: As
     """The client that waits for it gets a cut connection, and no last answer."""
     served.misbehave("hang")
     connection = ask(served.jwks_uri)
-    assert is_silent(connection)
+    assert is_held_back(served, connection)
     served.misbehave("down")
     assert connection.recv(1) == b""
 
@@ -114,8 +121,7 @@ def test_an_answer_held_back_comes_when_the_fault_ends(served: LocalIssuer, ask:
     """Nothing at all before, the right answer after."""
     served.misbehave(fault, seconds=ENDLESS)
     connection = ask(served.jwks_uri)
-    assert is_silent(connection)
-    assert served.count("/jwks") == 1
+    assert is_held_back(served, connection)
     served.behave()
     assert json.loads(read_all(connection).partition(b"\r\n\r\n")[2]) == served.jwks
 
@@ -124,7 +130,7 @@ def test_slow_answers_by_itself(served: LocalIssuer, http: httpx.Client) -> None
     """After the seconds given, not before."""
     served.misbehave("slow", seconds=0.2)
     with pytest.raises(httpx.ReadTimeout):
-        http.get(served.jwks_uri, timeout=0.05)
+        http.get(served.jwks_uri, timeout=httpx.Timeout(10, read=0.05))
     assert http.get(served.jwks_uri).json() == served.jwks
 
 
@@ -253,7 +259,7 @@ def test_a_fault_that_is_replaced_lets_go(served: LocalIssuer, ask: Ask) -> None
     """The answer it held back comes."""
     served.misbehave("hang")
     connection = ask(served.jwks_uri)
-    assert is_silent(connection)
+    assert is_held_back(served, connection)
     served.misbehave("error")
     assert read_all(connection).startswith(b"HTTP/1.1 200")
 
@@ -276,8 +282,8 @@ def test_closing_does_not_wait_for_a_fault(ask: Ask, fault: str) -> None:
         else:
             issuer.misbehave(fault, seconds=ENDLESS)
             connection = ask(issuer.jwks_uri)
-            assert fault in {"drip", "huge"} or is_silent(connection)
-    assert set(threading.enumerate()) == before
+            assert fault in {"drip", "huge"} or is_held_back(issuer, connection)
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.parametrize("call", [lambda issuer: issuer.misbehave("down"), lambda issuer: issuer.behave()])

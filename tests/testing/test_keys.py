@@ -57,7 +57,6 @@ def test_eddsa_uses_the_curve_of_its_name(algorithm: str, crv: str) -> None:
     assert key_for(algorithm).jwk["crv"] == crv
 
 
-@pytest.mark.req("MD-01", "MD-03")
 @pytest.mark.parametrize(
     ("algorithm", "public", "signature"),
     [("ML-DSA-44", 1312, 2420), ("ML-DSA-65", 1952, 3309), ("ML-DSA-87", 2592, 4627)],
