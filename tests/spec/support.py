@@ -13,7 +13,15 @@ import pytest
 from tests.spec.rfc9110 import parse_challenge
 
 from tokenguard import AccessToken, Issuer, Request, TokenGuard
-from tokenguard.errors import Denied, InsufficientScope, InvalidRequest, InvalidToken, MissingToken, Reason
+from tokenguard.errors import (
+    ConfigurationError,
+    Denied,
+    InsufficientScope,
+    InvalidRequest,
+    InvalidToken,
+    MissingToken,
+    Reason,
+)
 from tokenguard.testing import LocalIssuer, SigningKey
 from tokenguard.testing.jws import b64url
 
@@ -114,6 +122,27 @@ def judged(guard: TokenGuard, error: Denied, kind: type[Denied], reason: Reason)
     assert (answer.status, challenge_of(guard, error).get("error")) == ANSWERS[kind]
     assert answer.body.get("error") == ANSWERS[kind][1]
     return error
+
+
+def without_alg(key: SigningKey) -> dict[str, Any]:
+    """The JWK of a key, which then leaves the algorithm open."""
+    return {name: value for name, value in key.jwk.items() if name != "alg"}
+
+
+def skipped(jwk: Any, algorithm: str = "ES256") -> None:
+    """Assert that a published key is not used, while the key beside it is; and that it is no configuration alone.
+
+    The token that tells is signed by the key beside it and names this one: would this one be in use, its
+    signature would be what is wrong.
+    """
+    issuer = local_issuer("ES256", kid="beside")
+    algorithms = tuple({"ES256", algorithm})
+    guard = guard_for(trust(issuer, jwks={"keys": [jwk, issuer.signing_key.jwk]}, algorithms=algorithms))
+    assert guard.validate(issuer.mint())
+    named = jwk.get("kid") if isinstance(jwk, dict) else None
+    refused(guard, issuer.mint(header={"kid": named if isinstance(named, str) else "?"}), Reason.UNKNOWN_KEY)
+    with pytest.raises(ConfigurationError, match="no usable key"):
+        guard_for(trust(issuer, jwks={"keys": [jwk]}, algorithms=algorithms))
 
 
 # Tokens written by hand

@@ -11,6 +11,8 @@ from tokenguard.core.jws import decode_base64url
 
 #: members that only a private or secret key has (RFC 7518 6, RFC 9964 3)
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
+#: what use sig allows as key_ops (RFC 7517 4.3)
+_SIGNING_OPERATIONS = frozenset({"sign", "verify"})
 #: curve and octets of a coordinate (RFC 7518 6.2.1.1, RFC 8812 3.1)
 _EC_CURVES: dict[str, tuple[type[ec.EllipticCurve], int]] = {
     "P-256": (ec.SECP256R1, 32),
@@ -26,16 +28,23 @@ _RSA_BITS = range(2048, 8192 + 1)
 _RSA_EXPONENT_OCTETS = 8
 
 _ED25519_PRIME = 2**255 - 19
-#: y-coordinates of the points of small order (1, 2, 4 and 8), under which signatures can be made without a secret
-_ED25519_SMALL_ORDER = frozenset(
-    {
-        0,
-        1,
-        _ED25519_PRIME - 1,
-        int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"),
-        int.from_bytes(bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"),
-    }
-)
+_ED448_PRIME = 2**448 - 2**224 - 1
+#: prime, and y-coordinates of the points of small order (1, 2, 4 and 8), under which anyone can make signatures
+_SMALL_ORDER: dict[str, tuple[int, frozenset[int]]] = {
+    "Ed25519": (
+        _ED25519_PRIME,
+        frozenset(
+            {
+                0,
+                1,
+                _ED25519_PRIME - 1,
+                0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+                0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7,
+            }
+        ),
+    ),
+    "Ed448": (_ED448_PRIME, frozenset({0, 1, _ED448_PRIME - 1})),
+}
 
 
 class SkipKey(ValueError):
@@ -93,6 +102,8 @@ def _check_use(jwk: Mapping[str, Any]) -> None:
         raise SkipKey("key_ops must be an array of strings")
     if "verify" not in operations or len(set(operations)) != len(operations):
         raise SkipKey("key_ops lacks verify, or repeats itself")
+    if "use" in jwk and not _SIGNING_OPERATIONS.issuperset(operations):
+        raise SkipKey("its use and its key_ops disagree")
 
 
 def _octets(jwk: Mapping[str, Any], member: str) -> bytes:
@@ -109,8 +120,8 @@ def _rsa(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey:
     modulus_octets, exponent_octets = _octets(jwk, "n"), _octets(jwk, "e")
     # some issuers put a zero octet before n, against RFC 7518 6.3.1.1; the number is the same
     modulus = int.from_bytes(modulus_octets)
-    if len(exponent_octets) > _RSA_EXPONENT_OCTETS:
-        raise SkipKey("its exponent is too long")
+    if exponent_octets[0] == 0 or len(exponent_octets) > _RSA_EXPONENT_OCTETS:
+        raise SkipKey("its exponent is too long, or has a zero octet in front")
     exponent = int.from_bytes(exponent_octets)
     if modulus.bit_length() not in _RSA_BITS:
         raise SkipKey(f"an RSA modulus must have {_RSA_BITS.start} to {_RSA_BITS.stop - 1} bits")
@@ -169,7 +180,9 @@ def _okp(jwk: Mapping[str, Any]) -> ed25519.Ed25519PublicKey | ed448.Ed448Public
     x = _octets(jwk, "x")
     if len(x) != _OKP_LENGTHS[crv]:
         raise SkipKey(f"an {crv} key has {_OKP_LENGTHS[crv]} octets")
-    if crv == "Ed25519" and (int.from_bytes(x, "little") % 2**255) % _ED25519_PRIME in _ED25519_SMALL_ORDER:
+    prime, small_order = _SMALL_ORDER[crv]
+    # the last bit is the sign of the other coordinate (RFC 8032 5.1.2, 5.2.2)
+    if (int.from_bytes(x, "little") % 2 ** (8 * len(x) - 1)) % prime in small_order:
         raise SkipKey("its point has small order: anyone could sign")
     try:
         if crv == "Ed25519":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -110,19 +109,26 @@ def build_key_set(document: object, algorithms: Iterable[str], *, max_keys: int)
             skipped.append(f"key {position}: {reason}")
         else:
             keys[key.kid, key.alg, _fingerprint(key)] = key  # the same key twice is one
-    unambiguous = _without_ambiguous(keys.values(), skipped)
+    unambiguous = _without_ambiguous(keys.values(), algorithms, skipped)
     if not unambiguous:
         raise KeySetError("no usable key: " + ("; ".join(skipped[:5]) or "the set is empty"))
     return KeySet(unambiguous, algorithms, skipped)
 
 
-def _without_ambiguous(keys: Iterable[PublicKey], skipped: list[str]) -> list[PublicKey]:
-    # different keys of one kid, type and alg: no guess which is meant (RFC 7517 4.5)
+def _without_ambiguous(keys: Iterable[PublicKey], algorithms: Iterable[str], skipped: list[str]) -> list[PublicKey]:
+    # different keys of one kid that would serve the same alg: no guess which is meant (RFC 7517 4.5)
     keys = list(keys)
-    kinds = Counter((key.kid, key.kty, key.crv, key.alg) for key in keys)
-    clear = [key for key in keys if key.kid is None or kinds[key.kid, key.kty, key.crv, key.alg] == 1]
+    meant: dict[tuple[str | None, str], set[bytes]] = {}
+    for key in keys:
+        for name in _algorithms_of(key, algorithms):
+            meant.setdefault((key.kid, name), set()).add(_fingerprint(key))
+    clear = [
+        key
+        for key in keys
+        if key.kid is None or all(len(meant[key.kid, name]) == 1 for name in _algorithms_of(key, algorithms))
+    ]
     if len(clear) != len(keys):
-        skipped.append(f"{len(keys) - len(clear)} keys that share their kid with another of the same kind")
+        skipped.append(f"{len(keys) - len(clear)} keys that share their kid with another for the same algorithm")
     return clear
 
 
