@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PEERS := $(VENV)/.peers
 NODE_MODULES := tests/e2e/node_modules/.installed
 
 # The first interpreter that is new enough and can make a virtual environment; `make PYTHON=/path/to/python ...` overrides it.
@@ -18,13 +19,13 @@ define install_everything_in
 	@"$(PYTHON)" -c '$(IS_USABLE)' || { echo "$(PYTHON) is not Python 3.11 or newer with venv" >&2; exit 1; }
 	"$(PYTHON)" -m venv $(1)
 	$(1)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first with --group
-	$(1)/bin/python -m pip install --quiet $(2) --editable '.[all]' --group dev --group bench
+	$(1)/bin/python -m pip install --quiet $(2) --editable '.[all]' --group dev
 endef
 
-.PHONY: help demo test check bench lock clean node
+.PHONY: help demo test check bench bench-quick lock clean node
 
 help: ## list what one can do (the default)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(INSTALLED) ## see a protected API refuse and admit real tokens
 	$(BIN)/tokenguard demo
@@ -40,12 +41,15 @@ check: $(INSTALLED) ## lint, types, layers, documented examples, requirement ids
 	$(BIN)/python -m tools.check_requirements
 	$(BIN)/python -m pytest tests/test_layering.py tests/test_docs.py
 
-bench: $(INSTALLED) ## measure against bare cryptography and the peers
-	$(BIN)/python benchmarks/run.py
+bench: $(INSTALLED) $(PEERS) ## measure everything, beside the bare signature check and the peers (5 minutes)
+	$(BIN)/python -m benchmarks.run
+
+bench-quick: $(INSTALLED) ## is every budget of ARCHITECTURE.md held? (30 seconds)
+	$(BIN)/python -m benchmarks.quick
 
 lock: ## write constraints.txt anew, from the newest versions that pyproject.toml allows
 	rm -rf build/lock
-	$(call install_everything_in,build/lock,)
+	$(call install_everything_in,build/lock,--group bench)
 	build/lock/bin/python -m pip list --format=freeze --exclude-editable --exclude pip --exclude setuptools > constraints.txt
 	rm -rf build/lock
 
@@ -55,6 +59,12 @@ clean: ## remove what these targets made
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(call install_everything_in,$(VENV),--constraint constraints.txt)
+	@touch $@
+
+# All at once, or, where that fails, those that can be had; the benchmark names the others.
+$(PEERS): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench || \
+		$(BIN)/python -m benchmarks.install
 	@touch $@
 
 node:

@@ -1,0 +1,56 @@
+"""The suites: each measures one thing in a process of its own. A module has `run(plan)`, which returns rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+JSON = Literal["default", "fast"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a suite is run. `seconds`: to measure for. `quick`: only what the budgets need. `json`: which parser."""
+
+    seconds: float
+    quick: bool
+    json: JSON
+    #: told what is being measured, and how many of the seconds have passed
+    progress: Callable[[str, float], None] = lambda _doing, _seconds: None
+
+    def part(self, doing: str, share: float, before: float = 0.0) -> tuple[float, Callable[[float], None]]:
+        """What `measure` takes for a share of the time, `before` of which has passed."""
+        offset, progress = before * self.seconds, self.progress
+        return share * self.seconds, lambda gone: progress(doing, offset + gone)
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A suite by its name in the results, and how long it measures: in seconds, in the whole run and in the quick one.
+
+    A quick time of 0: it has no part in the budgets.
+    """
+
+    name: str
+    module: str
+    title: str
+    seconds: float
+    quick_seconds: float = 0.0
+    json: JSON = "default"
+
+
+SUITES = (
+    Suite("paths", "paths", "Whole checks, json of the standard library", 16, 4.0),
+    Suite("paths-fast", "paths", "Whole checks, with the fast JSON extra", 16, 3.0, "fast"),
+    Suite("refusals", "refusals", "Refusing", 12, 2.0),
+    Suite("steps", "steps", "Where the time goes", 10),
+    Suite("peers", "peers", "The same job done by others", 24),
+    Suite("fastapi", "fastapi", "FastAPI, in process", 10, 2.5),
+    Suite("flask", "flask", "Flask, in process", 8, 2.0),
+    Suite("django", "django", "Django, in process", 10, 2.5),
+    Suite("servers", "servers", "Real servers", 45),
+    Suite("memory", "memory", "Memory of the token cache", 40, 3.0),
+    Suite("scaling", "scaling", "How cost grows", 25),
+    Suite("concurrency", "concurrency", "Threads, processes, a cold key set", 15, 1.0),
+)
