@@ -145,7 +145,7 @@ class UnprotectedRoute(NamedTuple):
 
     `path`: the template, mounts included. `methods`: sorted; WEBSOCKET for a WebSocket, none for a mounted app whose
     routes can't be read. `kind`: "documentation" (FastAPI's own pages and the OpenAPI document), "optional" (a token
-    is checked where there is one), "exempt" (from a `TokenGuardMiddleware`), "mount" or "open".
+    is checked where there is one), "exempt" (from a `TokenGuardMiddleware`), "mount" (a whole application) or "open".
     """
 
     path: str
@@ -226,7 +226,7 @@ def _awaits_answer(connection: WebSocket) -> bool:
     return connection.application_state is WebSocketState.CONNECTING and can_refuse_handshake(connection.scope)
 
 
-#: a middleware that refuses, and the path at which what it covers is mounted
+#: a middleware, and the path at which what it covers is mounted
 _Shield: TypeAlias = tuple[TokenGuardMiddleware, str]
 #: the attributes of FastAPI that name its own pages
 _DOCUMENTATION = ("openapi_url", "docs_url", "redoc_url", "swagger_ui_oauth2_redirect_url")
@@ -234,12 +234,12 @@ _DOCUMENTATION = ("openapi_url", "docs_url", "redoc_url", "swagger_ui_oauth2_red
 
 def _unprotected(app: Any, mounted_at: str, shields: tuple[_Shield, ...]) -> Iterator[UnprotectedRoute]:
     """What of an application, or of what middleware has made of one, can be reached."""
-    shields += tuple((shield, mounted_at) for shield in _middlewares(app) if not shield.optional)
+    shields += tuple((middleware, mounted_at) for middleware in _middlewares(app))
     if not hasattr(app, "routes"):
         if hasattr(app, "app"):
             yield from _unprotected(app.app, mounted_at, shields)
         elif not _is_covered(f"{mounted_at}/{{path}}", shields):
-            yield UnprotectedRoute(f"{mounted_at}/{{path}}", (), "exempt" if shields else "mount")
+            yield UnprotectedRoute(f"{mounted_at}/{{path}}", (), _kind([], shields, otherwise="mount"))
         return
     documentation = {getattr(app, name, None) for name in _DOCUMENTATION}
     for route in iter_route_contexts(app.routes):
@@ -250,14 +250,15 @@ def _unprotected(app: Any, mounted_at: str, shields: tuple[_Shield, ...]) -> Ite
         protects = list(_protects(getattr(route, "dependant", None)))
         if _is_covered(path, shields) or not all(protect.optional for protect in protects):
             continue
-        kind: Kind = "open"
-        if route.path in documentation:
-            kind = "documentation"
-        elif protects:
-            kind = "optional"
-        elif shields:
-            kind = "exempt"
+        kind: Kind = "documentation" if route.path in documentation else _kind(protects, shields, otherwise="open")
         yield UnprotectedRoute(path, tuple(sorted(getattr(route, "methods", None) or ["WEBSOCKET"])), kind)
+
+
+def _kind(protects: list[Protect], shields: tuple[_Shield, ...], *, otherwise: Kind) -> Kind:
+    """Why it can be reached, though these look at it."""
+    if protects or (shields and all(middleware.optional for middleware, _ in shields)):
+        return "optional"
+    return "exempt" if shields else otherwise
 
 
 def _middlewares(app: Any) -> Iterator[TokenGuardMiddleware]:
@@ -287,6 +288,5 @@ def _is_covered(path: str, shields: tuple[_Shield, ...]) -> bool:
 def _covers(middleware: TokenGuardMiddleware, template: str) -> bool:
     # what stands before the first parameter decides whether an exempt path can match: "/{name}" can be /health
     fixed, parameter, _ = template.partition("{")
-    return not middleware.is_exempt(template) and not (
-        parameter and any(path.startswith(fixed) for path in middleware.exempt_paths)
-    )
+    can_be_exempt = parameter and any(path.startswith(fixed) for path in middleware.exempt_paths)
+    return not (middleware.optional or middleware.is_exempt(template) or can_be_exempt)

@@ -54,7 +54,7 @@ def http_scope(path: str, *, method: str = "GET", headers: dict[str, str] | None
 
 def websocket_scope(path: str = "/", **rest: Any) -> Scope:
     """What a server says of a WebSocket handshake, at the least."""
-    return {"type": "websocket", "path": path, "headers": [], "subprotocols": [], **rest}
+    return {"type": "websocket", "path": path, "query_string": b"", "headers": [], "subprotocols": [], **rest}
 
 
 async def exchange(app: Any, scope: Scope, *received: Message) -> list[Message]:
