@@ -1,0 +1,1 @@
+"""What the `tokenguard` command does; `cli.py` only reads arguments and prints."""
