@@ -156,7 +156,8 @@ def _is_proxy_url(value: str) -> bool:
         host, _port = parts.hostname, parts.port
     except ValueError:
         return False
-    return parts.scheme in {"http", "https"} and bool(host) and value.isascii() and value.isprintable()
+    is_text = value.isascii() and value.isprintable() and " " not in value
+    return is_text and parts.scheme in {"http", "https"} and bool(host)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

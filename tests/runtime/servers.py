@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
+import select
+import socket
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -14,34 +14,52 @@ from urllib.parse import urlsplit
 from tokenguard.testing import LocalIssuer
 
 LOOPBACK = "127.0.0.1"
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @contextmanager
-def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+def serving(serve: Callable[[socket.socket], None]) -> Iterator[int]:
     """Serve every connection to a loopback port, which is yielded, on a thread of its own."""
-    started: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+    connections: dict[threading.Thread, socket.socket] = {}
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            await serve(reader, writer)
-        writer.transport.abort()
+    def connected(connection: socket.socket) -> None:
+        with connection, suppress(OSError):  # the other side, or the end of the test, closed it
+            serve(connection)
 
-    async def main() -> None:
-        stop = asyncio.Event()
-        server = await asyncio.start_server(connected, LOOPBACK, 0, ssl=tls)
-        started.set_result((server.sockets[0].getsockname()[1], asyncio.get_running_loop(), stop))
-        await stop.wait()
-        server.close()
+    def accept() -> None:
+        while True:
+            connection, _ = listener.accept()
+            if stopping.is_set():
+                connection.close()
+                return
+            thread = threading.Thread(target=connected, args=(connection,), daemon=True)
+            connections[thread] = connection
+            thread.start()
 
-    thread = threading.Thread(target=lambda: asyncio.run(main()), name="test-server", daemon=True)
-    thread.start()
-    port, loop, stop = started.result(10)
-    try:
-        yield port
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+    stopping = threading.Event()
+    with socket.create_server((LOOPBACK, 0), backlog=128) as listener:
+        acceptor = threading.Thread(target=accept, daemon=True)
+        acceptor.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            stopping.set()
+            socket.create_connection(listener.getsockname()).close()  # wakes the acceptor
+            acceptor.join()
+            for thread, connection in connections.items():
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+                thread.join()
+
+
+def read_head(connection: socket.socket) -> bytes:
+    """A request up to the empty line; OSError where the connection ends before."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        octet = connection.recv(1)
+        if not octet:
+            raise ConnectionResetError
+        head += octet
+    return head
 
 
 @dataclass
@@ -57,20 +75,19 @@ class Canned:
         """Of the one document that it has."""
         return f"http://{LOOPBACK}:{self.port}/keys"
 
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection."""
-        self.requests.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(self.answer)
-        await writer.drain()
-        writer.write_eof()
-        await reader.read()
+    def serve(self, connection: socket.socket) -> None:
+        """One connection."""
+        self.requests.append(read_head(connection))
+        connection.sendall(self.answer)
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(1)  # until the client has read all of it
 
 
 @contextmanager
 def canned(answer: bytes = b"") -> Iterator[Canned]:
     """A server of raw bytes."""
     server = Canned(answer)
-    with serving(server) as server.port:
+    with serving(server.serve) as server.port:
         yield server
 
 
@@ -81,69 +98,54 @@ def http_answer(body: bytes, *headers: str, status: str = "200 OK", media_type: 
 
 
 @contextmanager
-def over_tls(issuer: LocalIssuer, context: ssl.SSLContext) -> Iterator[str]:
-    """The served issuer's documents behind TLS; yields the origin on the name "localhost", which they then name."""
-    target = urlsplit(issuer.issuer).port
-    assert target is not None
+def over_tls(port: int, context: ssl.SSLContext) -> Iterator[int]:
+    """The loopback port behind TLS, on another port, which is yielded."""
 
-    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _join(reader, writer, *await asyncio.open_connection(LOOPBACK, target))
+    def terminate(connection: socket.socket) -> None:
+        # its own end of the connection, since wrapping takes the socket away from whoever would cut it
+        with context.wrap_socket(connection.dup(), server_side=True) as near:
+            relay(near, socket.create_connection((LOOPBACK, port)))
 
-    with serving(relay, context) as port:
+    with serving(terminate) as tls_port:
+        yield tls_port
+
+
+@contextmanager
+def issuer_over_tls(issuer: LocalIssuer, context: ssl.SSLContext) -> Iterator[str]:
+    """The served issuer behind TLS; yields its origin, on the name "localhost", which its documents then name."""
+    with over_tls(urlsplit(issuer.issuer).port or 0, context) as port:
         issuer.issuer = issuer.base_url = f"https://localhost:{port}"
         yield issuer.issuer
 
 
-@dataclass
-class ForwardProxy:
-    """An egress proxy (RFC 9110 9.3.6, 9112 3.2.2); `requests` are the request lines with what follows, as sent."""
-
-    requests: list[bytes] = field(default_factory=list)
-    url: str = ""
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection: a tunnel, or plain requests to one origin."""
-        head = await reader.readuntil(b"\r\n\r\n")
-        self.requests.append(head)
-        method, target, _ = head.split(b" ", 2)
-        if method == b"CONNECT":
-            host, _, port = target.decode().rpartition(":")
-            far = await asyncio.open_connection(host, int(port))
-            writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
-        else:
-            parts = urlsplit(target.decode())
-            far = await asyncio.open_connection(parts.hostname, parts.port)
-            far[1].write(head.replace(target, parts.path.encode(), 1))
-        await _join(reader, writer, *far)
-
-
 @contextmanager
-def forward_proxy(tls: ssl.SSLContext | None = None) -> Iterator[ForwardProxy]:
-    """A proxy on loopback; with `tls` it wants to be spoken to over TLS itself."""
-    proxy = ForwardProxy()
-    with serving(proxy, tls) as port:
-        proxy.url = f"https://localhost:{port}" if tls else f"http://{LOOPBACK}:{port}"
-        yield proxy
+def forward_proxy() -> Iterator[tuple[int, list[bytes]]]:
+    """An egress proxy (RFC 9110 9.3.6, RFC 9112 3.2.2): its port, and the heads of the first requests it was sent."""
+    heads: list[bytes] = []
+
+    def forward(connection: socket.socket) -> None:
+        head = read_head(connection)
+        heads.append(head)
+        method, target, _ = head.split(b" ", 2)
+        parts = urlsplit(b"//" + target if method == b"CONNECT" else target)
+        far = socket.create_connection(((parts.hostname or b"").decode(), parts.port or 0))
+        if method == b"CONNECT":
+            connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+        else:
+            far.sendall(head.replace(target, parts.path, 1))
+        relay(connection, far)
+
+    with serving(forward) as port:
+        yield port, heads
 
 
-async def _join(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    far_reader: asyncio.StreamReader,
-    far_writer: asyncio.StreamWriter,
-) -> None:
-    """Copy both ways until one side ends."""
-
-    async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while chunk := await source.read(65536):
-            sink.write(chunk)
-            await sink.drain()
-
-    ways = [asyncio.create_task(copy(reader, far_writer)), asyncio.create_task(copy(far_reader, writer))]
-    try:
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
-        far_writer.transport.abort()
+def relay(near: socket.socket, far: socket.socket) -> None:
+    """Copy both ways until one side ends; closes the far one."""
+    with far:
+        while True:
+            waiting = isinstance(near, ssl.SSLSocket) and near.pending()
+            for source in [near] if waiting else select.select([near, far], [], [])[0]:
+                chunk = source.recv(65536)
+                if not chunk:
+                    return
+                (far if source is near else near).sendall(chunk)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import wait
 from typing import Any
 
 from tokenguard import Issuer, KeyPolicy, TokenGuard, errors
 from tokenguard.runtime.health import KeyState
+from tokenguard.runtime.keysource import FetchedKeys
 from tokenguard.testing import LocalIssuer, SigningKey
 
 #: seconds after which what should have happened long ago has failed
@@ -19,6 +21,8 @@ OAUTH = "/.well-known/oauth-authorization-server"
 OPENID = "/.well-known/openid-configuration"
 JWKS = "/jwks"
 IO_THREAD = "tokenguard-io"
+UNAVAILABLE = "keys_unavailable"
+DAY = 86_400
 
 
 class Clock:
@@ -62,6 +66,26 @@ def until(condition: Callable[[], object], what: str = "it") -> None:
 def key_state(guard: TokenGuard) -> KeyState:
     """Of the guard's first issuer."""
     return guard.health().issuers[0]
+
+
+def fetched(guard: TokenGuard) -> KeyState:
+    """Wait until the fetch that some request began is over; the state then. In its cool-down this begins none."""
+    source = guard._sources[guard.issuers[0]]
+    assert isinstance(source, FetchedKeys)
+    assert source.state().cooling_down or source._running, "no fetch has begun"
+    assert wait([source.refresh()], PATIENCE).done, "the fetch does not end"
+    return source.state()
+
+
+def refreshed(guard: TokenGuard) -> None:
+    """Wait until the fetch that some request began just now is over; it must have brought keys."""
+    state = fetched(guard)
+    assert (state.age, state.last_error) == (0, "")
+
+
+def attempted(guard: TokenGuard) -> None:
+    """Wait until the fetch that some request began is over; it must have failed."""
+    assert fetched(guard).last_error
 
 
 def io_threads() -> set[threading.Thread]:

@@ -9,13 +9,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from runtime.servers import canned, http_answer
-from runtime.support import JWKS, OAUTH, OPENID, Clock, Protect, key_state, until, verdict
+from runtime.support import JWKS, OAUTH, OPENID, UNAVAILABLE, Clock, Protect, key_state, until, verdict
 from tokenguard import Issuer, TokenGuard, errors
 from tokenguard.core.discovery import MetadataError, jwks_uri_of, metadata_urls
 from tokenguard.errors import ConfigurationError
 from tokenguard.testing import LocalIssuer, SigningKey
-
-UNAVAILABLE = "keys_unavailable"
 
 
 def asked(issuer: LocalIssuer) -> list[str]:
