@@ -13,14 +13,14 @@ from typing import TypeAlias, TypeVar
 
 from tokenguard.core import jws
 from tokenguard.core.algorithms import Verifier
-from tokenguard.core.claims import check_binding, check_times, read_claims, run_checks
+from tokenguard.core.claims import check_now, read_claims, run_checks
 from tokenguard.core.credentials import read_credential
 from tokenguard.core.effects import AnswerFailed, Question, RefreshKeys
 from tokenguard.core.jws import Header
 from tokenguard.core.keys import KeySnapshot
 from tokenguard.core.model import AccessToken, Request, Verified
 from tokenguard.core.requirements import Requirement, authorize
-from tokenguard.core.trust import Memory, Setup, Trusted, check_header, find_issuer
+from tokenguard.core.trust import Memory, SettledHeader, Setup, Trusted, check_header, find_issuer
 from tokenguard.errors import Denied, InvalidToken, MissingToken, Reason, Unavailable
 
 _T = TypeVar("_T")
@@ -52,7 +52,7 @@ def validate(setup: Setup, token: str, now: float, monotonic: float) -> Flow[Acc
         digest = hashlib.blake2b(received, digest_size=32).digest()
         remembered = _recall(setup.tokens, digest, setup.issuers, monotonic)
     if remembered is not None:
-        _check_every_time(setup, remembered, now)
+        check_now(remembered, now, setup.leeway)
         return AccessToken(remembered)
     verified = yield from verify(setup, received, now, monotonic)
     if setup.tokens is not None:
@@ -63,8 +63,8 @@ def validate(setup: Setup, token: str, now: float, monotonic: float) -> Flow[Acc
 def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[Verified]:
     """A token that nobody has seen: form, issuer, key, signature, claims."""
     signing_input, header_segment, payload_segment, signature_segment = jws.split(received)
-    remembered = setup.headers.get(header_segment)
-    header = remembered or jws.read_header(header_segment, setup.algorithms, setup.limits)
+    settled = setup.headers.get(header_segment)
+    header = settled.header if settled else jws.read_header(header_segment, setup.algorithms, setup.limits)
     if setup.only is not None:
         parsed, trusted = None, setup.only
     else:
@@ -72,37 +72,32 @@ def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[
         parsed = jws.read_payload(payload_segment, setup.limits)
         trusted = find_issuer(setup, parsed[1])
     try:
-        if remembered is None or setup.only is None:
+        snapshot = trusted.keys.snapshot
+        if settled is None or settled.generation != snapshot.generation:
+            settled = None
             check_header(header, trusted.config)
         signature = jws.read_signature(signature_segment)
-        snapshot = trusted.keys.snapshot
         if monotonic >= snapshot.refresh_at:
+            settled = None
             snapshot = yield from _usable_keys(trusted, snapshot, monotonic)
-        if not _is_signed(signing_input, signature, header, snapshot):
+        verifiers = settled.verifiers if settled else _candidates(header, snapshot)
+        if not _is_signed(signing_input, signature, verifiers, header):
             _check_worth_a_fetch(setup, payload_segment)
             snapshot = yield from _newer_keys(trusted, snapshot, header, monotonic)
-            if not _is_signed(signing_input, signature, header, snapshot):
+            verifiers = _candidates(header, snapshot)
+            if not _is_signed(signing_input, signature, verifiers, header):
                 raise _no_key(header, snapshot)
-        if remembered is None:
-            setup.headers.put(header_segment, header)
+        if settled is None:
+            setup.headers.put(header_segment, SettledHeader(header, snapshot.generation, verifiers))
         payload, claims = parsed or jws.read_payload(payload_segment, setup.limits)
         verified = read_claims(claims, payload, trusted, snapshot.generation)
-        _check_every_time(setup, verified, now)
+        check_now(verified, now, setup.leeway)
         if trusted.config.checks:
             run_checks(claims, trusted.config)
     except (Denied, Unavailable) as refusal:
         refusal.issuer = trusted.config.issuer
         raise
     return verified
-
-
-def _check_every_time(setup: Setup, verified: Verified, now: float) -> None:
-    try:
-        check_times(verified, now, setup.leeway)
-        check_binding(verified)
-    except Denied as refusal:
-        refusal.concerns(verified.issuer, verified.client_id, verified.id)
-        raise
 
 
 def _recall(
@@ -120,9 +115,8 @@ def _recall(
     return verified if monotonic < snapshot.refresh_at and verified.generation == snapshot.generation else None
 
 
-def _is_signed(signing_input: bytes, signature: bytes, header: Header, snapshot: KeySnapshot) -> bool:
-    """Does the signature hold under a key of the set? False where no key is known that could tell."""
-    verifiers = _candidates(header, snapshot)
+def _is_signed(signing_input: bytes, signature: bytes, verifiers: tuple[Verifier, ...], header: Header) -> bool:
+    """Does the signature hold under one of the keys? False where none is known that could tell."""
     for verifier in verifiers:
         try:
             verifier(signature, signing_input)

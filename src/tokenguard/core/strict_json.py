@@ -32,12 +32,21 @@ def parse(text: bytes, limits: Limits) -> Any:
     Nesting and number of members are bounded before the parser runs. An over-estimate is used (brackets and commas
     inside strings count too), which one pass in C gives.
     """
-    if text.count(b",") > limits.items:
+    if len(text) > limits.items and text.count(b",") > limits.items:
         raise ValueError("too many members or elements")
     containers = text.count(b"{") + text.count(b"[")
     if containers > limits.items:
         raise ValueError("too many objects or arrays")
-    value = _decode(text, _STRICT) if msgspec is None else _decode_canonical(text)
+    value = None
+    if msgspec is not None:
+        try:
+            value = _read(text)
+            if _write(value) != text:
+                value = None
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            value = None
+    if value is None:  # the strict way, which also says what is wrong
+        value = _decode(text, _STRICT)
     if containers > limits.depth and _depth(value, limits.depth) > limits.depth:
         raise ValueError("nested too deep")
     return value
@@ -49,16 +58,6 @@ def parse_document(text: bytes) -> Any:
     An object with a repeated member becomes an empty one: in a JWK Set that costs the one key (RFC 7517 4), not all.
     """
     return _decode(text, _TOLERANT)
-
-
-def _decode_canonical(text: bytes) -> Any:
-    try:
-        value = _read(text)
-        if _write(value) == text:
-            return value
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        pass  # the strict way says what is wrong
-    return _decode(text, _STRICT)
 
 
 def _decode(text: bytes, decoder: json.JSONDecoder) -> Any:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from tokenguard.config import Issuer, Limits
+from tokenguard.core.algorithms import Verifier
 from tokenguard.core.jws import Header
 from tokenguard.core.keys import KeyView
 from tokenguard.core.model import Verified
@@ -32,6 +33,17 @@ class Memory(Protocol[_V]):
         """Remember, at the cost of the oldest entry when full."""
 
 
+class SettledHeader(NamedTuple):
+    """A header under which a signature has held, with what was found out: the keys it means, in which generation.
+
+    No two issuers share a generation, so the same one also says that the header fits its issuer's rules.
+    """
+
+    header: Header
+    generation: int
+    verifiers: tuple[Verifier, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Trusted:
     """An issuer ready for use: its settings, the names it has for us, its keys."""
@@ -46,8 +58,7 @@ class Setup:
     """All that the pipeline needs to know of a guard.
 
     `only`: the issuer, where there is just one. `algorithms`: those that any issuer may use. `tokens`: verified
-    tokens by SHA-256, None where the cache is off. `headers`: headers under which a signature has held, by their
-    encoded text, so that no attacker fills it.
+    tokens by SHA-256, None where the cache is off. `headers`: by their encoded text; an attacker can't fill it.
     """
 
     issuers: Mapping[str, Trusted]
@@ -57,7 +68,7 @@ class Setup:
     leeway: float
     form_body: bool
     tokens: Memory[Verified] | None
-    headers: Memory[Header]
+    headers: Memory[SettledHeader]
 
 
 def find_issuer(setup: Setup, claims: Mapping[str, Any]) -> Trusted:

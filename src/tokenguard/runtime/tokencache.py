@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from tokenguard.runtime import forksafe
@@ -21,13 +22,11 @@ class BoundedMemory(Generic[_V]):
     def __init__(self, size: int) -> None:
         self._size = size
         self._entries: dict[bytes, _V] = {}
+        #: what was remembered under a key, or None; the dictionary's own method, since it is asked on every request
+        self.get: Callable[[bytes], _V | None] = self._entries.get
         self._order: deque[bytes] = deque()  # a dict alone would search its own gaps for the oldest
         self._lock = threading.Lock()
         forksafe.register(self)
-
-    def get(self, key: bytes) -> _V | None:
-        """What was remembered, or None."""
-        return self._entries.get(key)
 
     def put(self, key: bytes, value: _V) -> None:
         """Remember, at the cost of the oldest entry when full."""
@@ -44,5 +43,5 @@ class BoundedMemory(Generic[_V]):
     def renew_after_fork(self) -> None:
         """The lock may have been held, and the order half written, by a thread that does not exist here."""
         self._lock = threading.Lock()
-        self._entries = {}
-        self._order = deque()
+        self._entries.clear()
+        self._order.clear()
