@@ -1,9 +1,10 @@
-"""A guard that stands at a fixed time, the issuer it trusts, and a way to ask an ASGI application."""
+"""For ASGI: a guard at a fixed time, its issuer, and a way to ask an application. For Django: sites of a few views."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -11,6 +12,9 @@ from tests.adapters.in_process import NOW, Ask, CountingGuard
 
 from tokenguard import Issuer
 from tokenguard.testing import LocalIssuer, SigningKey
+
+if TYPE_CHECKING:
+    from tests.adapters.django_project import RecordingGuard
 
 KEY = SigningKey.generate("ES256")
 
@@ -55,3 +59,27 @@ def ask() -> Ask:
             return await client.request(method, path, headers=headers, **request)
 
     return send
+
+
+@pytest.fixture
+def recording_guard(local_issuer: LocalIssuer) -> RecordingGuard:
+    """A guard that trusts the issuer and notes how it is asked."""
+    from tests.adapters.django_project import RecordingGuard  # noqa: PLC0415 - only Django's tests configure Django
+
+    return RecordingGuard(local_issuer)
+
+
+@pytest.fixture
+def site(recording_guard: RecordingGuard) -> Iterator[Callable[..., None]]:
+    """`site({"orders": view, ...})` puts a project in force; further arguments are settings, TOKENGUARD's in a dict."""
+    from django.test import override_settings  # noqa: PLC0415 - same
+    from django.urls import path  # noqa: PLC0415 - same
+
+    with ExitStack() as stack:
+
+        def build(views: dict[str, Any], tokenguard: dict[str, Any] | None = None, **settings: Any) -> None:
+            urls = tuple(path(route, view) for route, view in views.items())
+            given = {"GUARD": recording_guard, **(tokenguard or {})}
+            stack.enter_context(override_settings(ROOT_URLCONF=urls, TOKENGUARD=given, **settings))
+
+        yield build
