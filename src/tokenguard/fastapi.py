@@ -17,16 +17,15 @@ reach mounted applications. `tokenguard.asgi.TokenGuardMiddleware` comes before 
 nothing protects.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: FastAPI before 0.123 can't read such annotations of a callable object.
 
 from collections.abc import Awaitable, Callable, ItemsView, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from fastapi import HTTPException, Security
+from fastapi import HTTPException, Security, routing
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.models import HTTPBearer, OAuth2, OAuthFlowAuthorizationCode, OAuthFlows
-from fastapi.routing import iter_route_contexts
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from starlette.exceptions import WebSocketException
@@ -228,6 +227,8 @@ def _awaits_answer(connection: WebSocket) -> bool:
 
 #: a middleware, and the path at which what it covers is mounted
 _Shield: TypeAlias = tuple[TokenGuardMiddleware, str]
+#: FastAPI before 0.137 copies the routes of included routers into the application
+_effective_routes: Callable[[Iterable[Any]], Iterator[Any]] = getattr(routing, "iter_route_contexts", iter)
 #: the attributes of FastAPI that name its own pages
 _DOCUMENTATION = ("openapi_url", "docs_url", "redoc_url", "swagger_ui_oauth2_redirect_url")
 
@@ -242,15 +243,16 @@ def _unprotected(app: Any, mounted_at: str, shields: tuple[_Shield, ...]) -> Ite
             yield UnprotectedRoute(f"{mounted_at}/{{path}}", (), _kind([], shields, otherwise="mount"))
         return
     documentation = {getattr(app, name, None) for name in _DOCUMENTATION}
-    for route in iter_route_contexts(app.routes):
-        path = mounted_at + (route.path or "")
-        if isinstance(route.original_route, Mount | Host):
+    for route in _effective_routes(app.routes):
+        path = mounted_at + (getattr(route, "path", None) or "")
+        if isinstance(getattr(route, "original_route", route), Mount | Host):
             yield from _unprotected(route.app, path, shields)
             continue
         protects = list(_protects(getattr(route, "dependant", None)))
         if _is_covered(path, shields) or not all(protect.optional for protect in protects):
             continue
-        kind: Kind = "documentation" if route.path in documentation else _kind(protects, shields, otherwise="open")
+        is_documentation = path.removeprefix(mounted_at) in documentation
+        kind: Kind = "documentation" if is_documentation else _kind(protects, shields, otherwise="open")
         yield UnprotectedRoute(path, tuple(sorted(getattr(route, "methods", None) or ["WEBSOCKET"])), kind)
 
 
