@@ -82,7 +82,12 @@ def same(*arguments: Any) -> Arguments:
 
 def each_of(values: Sequence[Any]) -> Arguments:
     """The calls get one value after the other, round and round."""
-    source = cycle([(value,) for value in values])
+    return in_turn([(value,) for value in values])
+
+
+def in_turn(calls: Sequence[tuple[Any, ...]]) -> Arguments:
+    """The calls get these arguments one after the other, round and round."""
+    source = cycle(calls)
     return lambda count: list(islice(source, count))
 
 

@@ -47,7 +47,7 @@ def _warm(plan: Plan) -> list[Row]:
     token = world.mint()
     many = world.mint_many_long(_WARM_TOKENS)
     guard = world.guard("RS256")
-    of_many = world.guard("EdDSA", token_cache=_WARM_TOKENS)
+    of_many = world.guard("ES256", token_cache=_WARM_TOKENS)
     for every in many:
         of_many.validate(every)
     guard.validate(token)
