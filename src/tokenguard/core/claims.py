@@ -11,7 +11,6 @@ from tokenguard.core.forms import (
     NUMBERS,
     OPTIONAL,
     check_optional,
-    claim_text,
     list_of_text,
     malformed,
     one_audience,
@@ -64,13 +63,14 @@ def read_claims(  # noqa: PLR0912 - a branch a claim
         if config.max_lifetime is not None and expires_at - issued_at > config.max_lifetime:
             raise InvalidToken(Reason.LIFETIME_TOO_LONG, f"Issuer.max_lifetime is {config.max_lifetime}")
     # non-empty strings; RFC 9068 2.2 requires them
-    subject, token_id = get("sub"), get("jti")
+    subject, token_id, client_id = get("sub"), get("jti"), get("client_id")
     if (type(subject) is not str or not subject) and (is_rfc9068 or "sub" in claims):
         raise unfit(claims, "sub", "a non-empty string")
     if (type(token_id) is not str or not token_id) and (is_rfc9068 or "jti" in claims):
         raise unfit(claims, "jti", "a non-empty string")
     if is_rfc9068:
-        client_id: str | None = claim_text(claims, "client_id")
+        if type(client_id) is not str or not client_id:
+            raise unfit(claims, "client_id", "a non-empty string")
         scope = get("scope", "")
         if type(scope) is not str:
             raise malformed("scope must be a string of scopes")
