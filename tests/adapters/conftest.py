@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
+from django.test import override_settings
+from django.urls import path
+from tests.adapters import django_project  # noqa: F401 - configures Django
 from tests.adapters.in_process import NOW, Ask, CountingGuard
+from tests.adapters.recording import RecordingGuard
 
 from tokenguard import Issuer
 from tokenguard.testing import LocalIssuer, SigningKey
-
-if TYPE_CHECKING:
-    from tests.adapters.django_project import RecordingGuard
 
 KEY = SigningKey.generate("ES256")
 
@@ -62,19 +63,14 @@ def ask() -> Ask:
 
 
 @pytest.fixture
-def recording_guard(local_issuer: LocalIssuer) -> RecordingGuard:
+def recording_guard(issuer: LocalIssuer) -> RecordingGuard:
     """A guard that trusts the issuer and notes how it is asked."""
-    from tests.adapters.django_project import RecordingGuard  # noqa: PLC0415 - only Django's tests configure Django
-
-    return RecordingGuard(local_issuer)
+    return RecordingGuard(issuer)
 
 
 @pytest.fixture
 def site(recording_guard: RecordingGuard) -> Iterator[Callable[..., None]]:
     """`site({"orders": view, ...})` puts a project in force; further arguments are settings, TOKENGUARD's in a dict."""
-    from django.test import override_settings  # noqa: PLC0415 - same
-    from django.urls import path  # noqa: PLC0415 - same
-
     with ExitStack() as stack:
 
         def build(views: dict[str, Any], tokenguard: dict[str, Any] | None = None, **settings: Any) -> None:

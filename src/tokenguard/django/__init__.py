@@ -1,0 +1,21 @@
+"""Django: every view needs an access token, unless it says otherwise.
+
+    INSTALLED_APPS = [..., "tokenguard.django"]                     # system checks: `manage.py check`
+    MIDDLEWARE = ["tokenguard.django.TokenGuardMiddleware", ...]    # before CsrfViewMiddleware
+    TOKENGUARD = {"AUDIENCE": "https://api.example.com", "ISSUERS": ["https://auth.example.com"]}
+
+    @requires("orders:read")
+    def orders(request):
+        return JsonResponse({"for": request.access_token.subject})
+
+    @public
+    def health(request): ...
+
+The settings are described in `conf`; Django REST framework's part is `tokenguard.django.drf`.
+"""
+
+from tokenguard.django.decorators import public, requires
+from tokenguard.django.middleware import TokenGuardMiddleware
+from tokenguard.django.responses import ChallengeResponse
+
+__all__ = ["ChallengeResponse", "TokenGuardMiddleware", "public", "requires"]

@@ -1,0 +1,128 @@
+"""Whether a request gets to its view: for the middleware and the decorators, sync and async."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from tokenguard.core.credentials import read_credential
+from tokenguard.core.model import AccessToken, Request
+from tokenguard.core.requirements import Requirement
+from tokenguard.django.conf import Conf
+from tokenguard.errors import Denied, MissingToken, Unavailable
+from tokenguard.guard import TokenGuard
+from tokenguard.wsgi import EnvironRequest, raw_target, wants_form
+
+
+class Access(NamedTuple):
+    """What a view says of itself. `looks`: at the request's headers at all; `optional`: forgives a missing token."""
+
+    looks: bool = True
+    optional: bool = False
+    requirement: Requirement = Requirement()
+
+
+ANY_TOKEN = Access()
+
+
+def admit(request: HttpRequest, conf: Conf, access: Access) -> HttpResponseBase | None:
+    """None, or the answer in the view's place."""
+    if is_preflight(request):
+        return HttpResponse(status=204)
+    try:
+        check(request, conf.guard, access.requirement)
+    except (Denied, Unavailable) as error:
+        return _refuse(request, conf, access, error)
+    return None
+
+
+async def aadmit(request: HttpRequest, conf: Conf, access: Access) -> HttpResponseBase | None:
+    """`admit`, for async code."""
+    if is_preflight(request):
+        return HttpResponse(status=204)
+    try:
+        await acheck(request, conf.guard, access.requirement)
+    except (Denied, Unavailable) as error:
+        return _refuse(request, conf, access, error)
+    return None
+
+
+def check(request: HttpRequest, guard: TokenGuard, requirement: Requirement) -> AccessToken:
+    """Authenticate once per request, authorize each time. The token is kept as `request.access_token`."""
+    token = kept_token(request)
+    if token is not None:
+        guard.authorize(token, requirement)
+        return token
+    asked = _asked(request, guard)
+    return _keep(request, asked, guard.check(asked, requirement=requirement))
+
+
+async def acheck(request: HttpRequest, guard: TokenGuard, requirement: Requirement) -> AccessToken:
+    """`check`, for async code."""
+    token = kept_token(request)
+    if token is not None:
+        guard.authorize(token, requirement)
+        return token
+    asked = _asked(request, guard)
+    return _keep(request, asked, await guard.acheck(asked, requirement=requirement))
+
+
+def kept_token(request: HttpRequest) -> AccessToken | None:
+    """The request's token, if we have authenticated it; other packages use the same name for things of theirs."""
+    token = getattr(request, "access_token", None)
+    return token if isinstance(token, AccessToken) else None
+
+
+def is_preflight(request: HttpRequest) -> bool:
+    """A CORS preflight (Fetch standard, 4.8): browsers send it without credentials, and it asks for no content.
+
+    It gets an empty answer and never the view, which might not look at the method. CORS middleware has answered it
+    before, or adds its headers after.
+    """
+    if request.method != "OPTIONS" or "HTTP_AUTHORIZATION" in request.META:
+        return False
+    return "HTTP_ORIGIN" in request.META and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in request.META
+
+
+class DjangoRequest(EnvironRequest):
+    """A request as Django has it: META is the environ of WSGI, and made in its likeness under ASGI."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: HttpRequest, form: bytes | None) -> None:
+        super().__init__(request.META, form)
+        self._request = request
+
+    @property
+    def url(self) -> str:  # type: ignore[override] # computed for the few who ask
+        """Absolute; scheme and host by Django's rules for proxies and ALLOWED_HOSTS."""
+        target = raw_target(self._request.META) or self._request.get_full_path()
+        return f"{self._request.scheme}://{self._request.get_host()}{target}"
+
+
+def _asked(request: HttpRequest, guard: TokenGuard) -> DjangoRequest:
+    return DjangoRequest(request, request.body if wants_form(guard, request.META) else None)
+
+
+def _keep(request: Any, asked: Request, token: AccessToken) -> AccessToken:
+    request.access_token = token
+    # Another site can make a browser send forms and cookies, but not this header. What Django's test client does, too.
+    if asked.form is None or _is_in_header(asked):
+        request._dont_enforce_csrf_checks = True  # noqa: SLF001 - Django has no public name for it
+    return token
+
+
+def _is_in_header(asked: Request) -> bool:
+    try:
+        read_credential(asked, form_body=False)
+    except MissingToken:
+        return False
+    return True
+
+
+def _refuse(request: HttpRequest, conf: Conf, access: Access, error: Denied | Unavailable) -> HttpResponseBase | None:
+    if access.optional and isinstance(error, MissingToken):
+        return None
+    return conf.refusal(request, error, conf.guard.challenge(error))
