@@ -76,7 +76,7 @@ def _resident(plan: Plan, entries: int, other: Any) -> tuple[float, list[Row]]:
 def _warm_among(plan: Plan, guard: TokenGuard, tokens: list[str]) -> list[Row]:
     shuffled = random.Random(0).sample(tokens, len(tokens))  # noqa: S311 - no secret
     held = [1, 100, 10_000, len(tokens)]
-    cases = [Case(f"warm, {number:,} tokens in use", guard.validate, each_of(shuffled[:number])) for number in held]
+    cases = [Case(f"{number:,}, warm", guard.validate, each_of(shuffled[:number])) for number in held]
     samples = measure(cases, *plan.part("warm among many", 0.1, before=0.9))
     return [timing("scaling: tokens held", case.name, samples, cases[0].name) for case in cases]
 
