@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import wait
+from contextlib import contextmanager
 from typing import Any
 
 from tokenguard import Issuer, KeyPolicy, TokenGuard, errors
 from tokenguard.runtime.health import KeyState
+from tokenguard.runtime.iothread import IOThread
 from tokenguard.runtime.keysource import FetchedKeys
 from tokenguard.testing import LocalIssuer, SigningKey
 
@@ -91,6 +93,32 @@ def attempted(guard: TokenGuard) -> None:
 def io_threads() -> set[threading.Thread]:
     """The threads that fetch, of any guard."""
     return {thread for thread in threading.enumerate() if thread.name == IO_THREAD}
+
+
+@contextmanager
+def closed_soon(io: IOThread, turns: int) -> Iterator[None]:
+    """What begins in this block is closed when the thread's loop has made so many turns with it."""
+    loop: Any = io._loop
+    at_rest, go = threading.Semaphore(0), threading.Semaphore(0)
+
+    def rest(turns_left: int) -> None:
+        at_rest.release()
+        go.acquire(timeout=PATIENCE)
+        if turns_left:
+            loop.call_soon(rest, turns_left - 1)
+
+    loop.call_soon_threadsafe(rest, turns)
+    assert at_rest.acquire(timeout=PATIENCE)
+    yield
+    for _ in range(turns):
+        go.release()
+        assert at_rest.acquire(timeout=PATIENCE)
+    closer = threading.Thread(target=io.close)
+    closer.start()
+    until(lambda: any(handle._callback == loop.stop for handle in loop._ready))
+    go.release()
+    closer.join(PATIENCE)
+    assert not closer.is_alive()
 
 
 def unpublished(issuer: LocalIssuer, kid: str = "nobody-knows", **claims: Any) -> str:

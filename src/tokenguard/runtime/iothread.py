@@ -92,9 +92,8 @@ class IOThread:
             loop.close()
 
     async def _wind_up(self) -> None:
-        await asyncio.sleep(0)  # what has just begun takes its first step, so that it can end in order
         unfinished = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in unfinished:
+        for task in unfinished & _tasks:  # the tasks that these began are theirs to end, which has to be done in order
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
         await self._on_close()
