@@ -17,7 +17,7 @@ reach mounted applications. `tokenguard.asgi.TokenGuardMiddleware` comes before 
 nothing protects.
 """
 
-# No `from __future__ import annotations`: FastAPI before 0.123 can't read such annotations of a callable object.
+from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, ItemsView, Iterable, Iterator, Mapping
 from functools import partial
@@ -227,7 +227,7 @@ def _awaits_answer(connection: WebSocket) -> bool:
 
 #: a middleware, and the path at which what it covers is mounted
 _Shield: TypeAlias = tuple[TokenGuardMiddleware, str]
-#: FastAPI before 0.137 copies the routes of included routers into the application
+#: FastAPI before 0.137 copies the routes of included routers into the application, where they can be read as they are
 _effective_routes: Callable[[Iterable[Any]], Iterator[Any]] = getattr(routing, "iter_route_contexts", iter)
 #: the attributes of FastAPI that name its own pages
 _DOCUMENTATION = ("openapi_url", "docs_url", "redoc_url", "swagger_ui_oauth2_redirect_url")
