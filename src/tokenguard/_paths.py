@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tokenguard.config import string_tuple
+from tokenguard._checks import string_tuple
 from tokenguard.errors import ConfigurationError
 
 

@@ -17,8 +17,8 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+from tokenguard._checks import require_flag
 from tokenguard._paths import ExemptPaths
-from tokenguard.config import require_flag
 from tokenguard.core.model import AccessToken, Request
 from tokenguard.core.requirements import Requirement, Scopes
 from tokenguard.errors import ConfigurationError, Denied, MissingToken, Unavailable

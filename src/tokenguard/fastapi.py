@@ -33,6 +33,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.routing import Host, Mount
 from starlette.websockets import WebSocket, WebSocketState
 
+from tokenguard._checks import require_flag
 from tokenguard._raising import framework_error
 from tokenguard.asgi import (
     TokenGuardMiddleware,
@@ -42,7 +43,6 @@ from tokenguard.asgi import (
     reads_forms,
     wants_form_body,
 )
-from tokenguard.config import require_flag
 from tokenguard.core.model import AccessToken
 from tokenguard.core.requirements import AllOf, Requirement, Scopes
 from tokenguard.errors import ConfigurationError, Denied, Unavailable

@@ -27,9 +27,9 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.local import LocalProxy
 
 from tokenguard._app_settings import guard_from_settings
+from tokenguard._checks import require_flag, string_tuple
 from tokenguard._paths import ExemptPaths
 from tokenguard._raising import framework_error
-from tokenguard.config import require_flag, string_tuple
 from tokenguard.core.challenge import Challenge
 from tokenguard.core.model import AccessToken
 from tokenguard.core.requirements import Requirement, Scopes

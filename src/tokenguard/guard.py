@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tokenguard.config import MAX_LEEWAY, HTTPSettings, Issuer, Limits, require_flag, require_number, string_tuple
+from tokenguard._checks import require_flag, require_number, string_tuple
+from tokenguard.config import MAX_LEEWAY, HTTPSettings, Issuer, Limits
 from tokenguard.core import credentials, pipeline
 from tokenguard.core.challenge import Challenge, write_challenge
 from tokenguard.core.effects import Question

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from tokenguard.config import Issuer, require_url
+from tokenguard._checks import require_url
+from tokenguard.config import Issuer
 from tokenguard.errors import ConfigurationError
 
 

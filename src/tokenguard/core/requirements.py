@@ -11,7 +11,7 @@ from collections.abc import Iterable, Set
 from dataclasses import KW_ONLY, dataclass
 from typing import TypeAlias
 
-from tokenguard.config import require_flag, require_number, string_tuple
+from tokenguard._checks import require_flag, require_number, string_tuple
 from tokenguard.core.model import AccessToken
 from tokenguard.errors import (
     ConfigurationError,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast, overload
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 
-from tokenguard.config import require_flag
+from tokenguard._checks import require_flag
 from tokenguard.core.requirements import Requirement, Scopes
 from tokenguard.django.admission import Access, aadmit, admit, kept_token
 from tokenguard.django.conf import current
