@@ -17,9 +17,8 @@ from tokenguard._checks import require_flag, require_number, string_tuple
 from tokenguard.config import MAX_LEEWAY, HTTPSettings, Issuer, Limits
 from tokenguard.core import credentials, pipeline
 from tokenguard.core.challenge import Challenge, write_challenge
-from tokenguard.core.effects import Question
+from tokenguard.core.effects import Flow, Question
 from tokenguard.core.model import AccessToken, Request, Verified
-from tokenguard.core.pipeline import Flow
 from tokenguard.core.requirements import Requirement, Scopes, authorize
 from tokenguard.core.trust import Setup, Trusted
 from tokenguard.errors import ConfigurationError, Denied, Reason, Unavailable
@@ -248,7 +247,7 @@ class TokenGuard:
             return StaticKeys(config)
         return FetchedKeys(config, self._io, self._client, self._monotonic)
 
-    def _ask(self, question: Question) -> Future[None]:
+    def _ask(self, question: Question) -> Future[Any]:
         return self._sources[question.issuer].refresh()
 
     def _run(self, flow: Flow[AccessToken], request: Request) -> AccessToken:

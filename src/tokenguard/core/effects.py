@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +21,30 @@ class RefreshKeys:
     wait: bool
 
 
-Question = RefreshKeys
+@dataclass(frozen=True, slots=True)
+class Introspect:
+    """Ask `issuer` about a token (RFC 7662), or join whoever is asking about it. Answered with an `Outcome`.
+
+    `digest`: SHA-256 of the token, under which the answer is remembered.
+    """
+
+    issuer: str
+    token: str = field(repr=False)
+    digest: bytes = field(repr=False)
+    wait: ClassVar[bool] = True
+
+
+Question: TypeAlias = RefreshKeys | Introspect
+#: a computation that yields questions, is sent their answers, and returns a result
+Flow: TypeAlias = Generator[Question, Any, _T]
 
 
 class AnswerFailed(Exception):
-    """The outside world could not answer; the text is for the operator's log and holds no secret."""
+    """The outside world could not answer; the text is for the operator's log and holds no secret.
+
+    `retry_after`: seconds until it may be worth another try.
+    """
+
+    def __init__(self, text: str, retry_after: float = 1.0) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after

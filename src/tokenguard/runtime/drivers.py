@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from tokenguard.core.effects import AnswerFailed, Question
-from tokenguard.core.pipeline import Flow
+from tokenguard.core.effects import AnswerFailed, Flow, Question
 
 _T = TypeVar("_T")
 #: begins whatever answers a question
-Ask = Callable[[Question], Future[None]]
+Ask = Callable[[Question], Future[Any]]
 
 
 def run(flow: Flow[_T], ask: Ask) -> _T:
@@ -25,12 +24,11 @@ def run(flow: Flow[_T], ask: Ask) -> _T:
         while True:
             answer = ask(question)
             try:
-                if question.wait:
-                    answer.result()
+                answered = answer.result() if question.wait else None
             except AnswerFailed as failure:
                 question = flow.throw(_own(failure))
             else:
-                question = flow.send(None)
+                question = flow.send(answered)
     except StopIteration as end:
         result: _T = end.value
         return result
@@ -43,13 +41,12 @@ async def arun(flow: Flow[_T], ask: Ask) -> _T:
         while True:
             answer = ask(question)
             try:
-                if question.wait:
-                    # cancelling one who waits leaves the shared work alone: its future is marked as running
-                    await asyncio.wrap_future(answer)
+                # cancelling one who waits leaves the shared work alone: its future is marked as running
+                answered = await asyncio.wrap_future(answer) if question.wait else None
             except AnswerFailed as failure:
                 question = flow.throw(_own(failure))
             else:
-                question = flow.send(None)
+                question = flow.send(answered)
     except StopIteration as end:
         result: _T = end.value
         return result
@@ -57,4 +54,4 @@ async def arun(flow: Flow[_T], ask: Ask) -> _T:
 
 def _own(failure: AnswerFailed) -> AnswerFailed:
     """One for each flow: that of shared work would collect in its traceback the frames of all who waited for it."""
-    return AnswerFailed(*failure.args)
+    return AnswerFailed(str(failure), failure.retry_after)

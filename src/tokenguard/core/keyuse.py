@@ -1,0 +1,77 @@
+"""From a header to a signature that holds: the keys at hand, and newer ones where those are not enough.
+
+Shared by access tokens and by an issuer's other signed answers.
+"""
+
+from __future__ import annotations
+
+from tokenguard.core.algorithms import Verifier
+from tokenguard.core.effects import AnswerFailed, Flow, RefreshKeys
+from tokenguard.core.jws import Header
+from tokenguard.core.keys import KeySnapshot
+from tokenguard.core.trust import Trusted
+from tokenguard.errors import InvalidToken, Reason, Unavailable
+
+
+def is_signed(signing_input: bytes, signature: bytes, verifiers: tuple[Verifier, ...], header: Header) -> bool:
+    """Does the signature hold under one of the keys? False where none is known that could tell."""
+    for verifier in verifiers:
+        try:
+            verifier(signature, signing_input)
+        except Exception:  # noqa: S112 - InvalidSignature, and whatever else hostile bytes may bring about
+            continue
+        return True
+    # Without a kid a failed check may as well mean a key that is not known yet.
+    if verifiers and header.kid is not None:
+        raise InvalidToken(Reason.BAD_SIGNATURE, "the key that kid names did not make this signature")
+    return False
+
+
+def candidates(header: Header, snapshot: KeySnapshot) -> tuple[Verifier, ...]:
+    """The keys at hand that the header may mean."""
+    return snapshot.keys.verifiers(header.alg, header.kid) if snapshot.keys is not None else ()
+
+
+def usable_keys(trusted: Trusted, snapshot: KeySnapshot, monotonic: float) -> Flow[KeySnapshot]:
+    """The issuer's keys when a refresh is due: asks for it, and waits only if the keys at hand must not serve."""
+    must_wait = monotonic >= snapshot.stale_at
+    if must_wait:
+        _check_cooldown(trusted, snapshot, monotonic)
+    yield from _refresh(trusted, wait=must_wait)
+    return trusted.keys.snapshot
+
+
+def newer_keys(trusted: Trusted, snapshot: KeySnapshot, header: Header, monotonic: float) -> Flow[KeySnapshot]:
+    """Keys fetched because none is known for this header; refuses where a fetch would tell nothing new."""
+    # Only a fetch that succeeded a moment ago proves that the key does not exist: otherwise a rotation during an
+    # outage would log everybody out.
+    if monotonic < snapshot.fetched_at + trusted.config.keys.cooldown:
+        raise no_key(header, snapshot)
+    _check_cooldown(trusted, snapshot, monotonic)
+    yield from _refresh(trusted, wait=True)
+    return trusted.keys.snapshot
+
+
+def _check_cooldown(trusted: Trusted, snapshot: KeySnapshot, monotonic: float) -> None:
+    wait = snapshot.attempted_at + trusted.config.keys.cooldown - monotonic
+    if wait > 0:
+        raise Unavailable(
+            Reason.KEYS_UNAVAILABLE, f"the last fetch of keys failed ({snapshot.failure}); KeyPolicy.cooldown holds"
+        ).after(wait)
+
+
+def _refresh(trusted: Trusted, *, wait: bool) -> Flow[None]:
+    try:
+        yield RefreshKeys(trusted.config.issuer, wait)
+    except AnswerFailed as failure:
+        unavailable = Unavailable(Reason.KEYS_UNAVAILABLE, f"the keys can't be fetched: {failure}")
+        raise unavailable.after(trusted.config.keys.cooldown) from None
+
+
+def no_key(header: Header, snapshot: KeySnapshot) -> InvalidToken:
+    """The refusal where no key made the signature."""
+    if candidates(header, snapshot):
+        return InvalidToken(Reason.BAD_SIGNATURE, "no kid, and no key that was tried made this signature")
+    if snapshot.keys is not None and snapshot.keys.has_key_id(header.kid):
+        return InvalidToken(Reason.UNSUPPORTED_ALGORITHM, "the key that kid names is not for this alg")
+    return InvalidToken(Reason.UNKNOWN_KEY, "no key with that kid is published; a new one is seen after a refresh")
