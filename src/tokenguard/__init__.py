@@ -6,14 +6,20 @@ from tokenguard.core.challenge import Challenge
 from tokenguard.core.model import AccessToken, Request
 from tokenguard.core.requirements import Requirement, all_of, any_of
 from tokenguard.guard import TokenGuard
+from tokenguard.introspection import BearerToken, ClientSecret, Introspection, MutualTLS, PrivateKeyJWT
 
 __all__ = [
     "AccessToken",
+    "BearerToken",
     "Challenge",
+    "ClientSecret",
     "HTTPSettings",
+    "Introspection",
     "Issuer",
     "KeyPolicy",
     "Limits",
+    "MutualTLS",
+    "PrivateKeyJWT",
     "Request",
     "Requirement",
     "TokenGuard",

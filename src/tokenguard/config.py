@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from tokenguard._checks import require_flag, require_number, require_url, string_tuple
 from tokenguard.errors import ConfigurationError
+from tokenguard.introspection import Introspection
 
 Profile: TypeAlias = Literal["rfc9068", "jwt"]
 ClaimCheck: TypeAlias = Callable[[Mapping[str, Any]], bool]
@@ -134,7 +135,8 @@ class Issuer:
     `audience`: this issuer's name (or names) for us, in place of the guard's.
     `max_lifetime`: the longest accepted exp - iat, seconds. `checks`: callables that get the claims of a token
     whose every other check passed, and answer whether it is accepted; a pure function, since its verdict is
-    remembered with the token. `keys`: a `KeyPolicy`.
+    remembered with the token. `keys`: a `KeyPolicy`. `introspection`: an `Introspection`, to have the issuer asked
+    about opaque tokens, or about tokens of routes that want it.
     `insecure_http`: allows http:// URLs beyond loopback: whoever is on the network path can then forge tokens.
     """
 
@@ -149,6 +151,7 @@ class Issuer:
     max_lifetime: float | None = None
     checks: tuple[ClaimCheck, ...] = ()
     keys: KeyPolicy = KeyPolicy()
+    introspection: Introspection | None = None
     insecure_http: bool = False
 
     def __post_init__(self) -> None:
@@ -175,6 +178,10 @@ class Issuer:
             raise ConfigurationError("Issuer.checks must hold callables")
         if not isinstance(self.keys, KeyPolicy):
             raise ConfigurationError("Issuer.keys must be a KeyPolicy")
+        if self.introspection is not None:
+            if not isinstance(self.introspection, Introspection):
+                raise ConfigurationError("Issuer.introspection must be an Introspection")
+            self.introspection.check_endpoint(insecure_http=self.insecure_http)
 
     def _check_separator(self) -> None:
         if self.separator is None:

@@ -65,6 +65,7 @@ class Reason(StrEnum):
     KEYS_UNAVAILABLE = "keys_unavailable"
     CHECK_FAILED = "check_failed"
     LIVE_CHECK_UNAVAILABLE = "live_check_unavailable"
+    INTROSPECTION_UNAVAILABLE = "introspection_unavailable"
 
 
 # Fixed sentences within the characters that RFC 6750 3 allows in error_description: no quote, no backslash.
@@ -99,6 +100,7 @@ DESCRIPTIONS: dict[Reason, str] = {
     Reason.KEYS_UNAVAILABLE: "The token cannot be checked at the moment.",
     Reason.CHECK_FAILED: "The token cannot be checked at the moment.",
     Reason.LIVE_CHECK_UNAVAILABLE: "The token cannot be checked at the moment.",
+    Reason.INTROSPECTION_UNAVAILABLE: "The token cannot be checked at the moment.",
 }
 
 

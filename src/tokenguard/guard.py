@@ -17,8 +17,9 @@ from tokenguard._checks import require_flag, require_number, string_tuple
 from tokenguard.config import MAX_LEEWAY, HTTPSettings, Issuer, Limits
 from tokenguard.core import credentials, pipeline
 from tokenguard.core.challenge import Challenge, write_challenge
-from tokenguard.core.effects import Flow, Question
+from tokenguard.core.effects import Flow, Introspect, Question
 from tokenguard.core.model import AccessToken, Request, Verified
+from tokenguard.core.remote import introspecting
 from tokenguard.core.requirements import Requirement, Scopes, authorize
 from tokenguard.core.trust import Setup, Trusted
 from tokenguard.errors import ConfigurationError, Denied, Reason, Unavailable
@@ -26,8 +27,9 @@ from tokenguard.runtime import observe
 from tokenguard.runtime.drivers import arun, run
 from tokenguard.runtime.health import Health
 from tokenguard.runtime.http import HTTPClient, tls_context
+from tokenguard.runtime.introspector import Clocks, Introspector
 from tokenguard.runtime.iothread import IOThread
-from tokenguard.runtime.keysource import FetchedKeys, KeySource, StaticKeys
+from tokenguard.runtime.keysource import FetchedKeys, KeySource, StaticKeys, UnusedKeys
 from tokenguard.runtime.tokencache import BoundedMemory
 from tokenguard.settings import arguments_from_environ, arguments_from_mapping
 
@@ -88,12 +90,25 @@ class TokenGuard:
         self._realm = realm or _host(audiences[0])
         self._request_id_header = request_id_header.lower()
         self._client = HTTPClient(http)
-        self._io = IOThread(on_close=self._client.close)
+        self._io = IOThread(on_close=self._close_clients)
         self._sources = {config.issuer: self._source(config) for config in configs}
+        clocks = Clocks(clock, monotonic, leeway)
+        self._introspectors = {
+            config.issuer: Introspector(config.introspection, self._io, self._client, http, clocks, limits)
+            for config in configs
+            if config.introspection is not None
+        }
         trusted = {
-            config.issuer: Trusted(config, frozenset(config.audience or audiences), self._sources[config.issuer])
+            config.issuer: Trusted(
+                config,
+                frozenset(config.audience or audiences),
+                self._sources[config.issuer],
+                self._introspectors.get(config.issuer),
+            )
             for config in configs
         }
+        for issuer, introspector in self._introspectors.items():
+            introspector.bind(trusted[issuer], self._ask)
         self._setup = Setup(
             issuers=trusted,
             only=trusted[configs[0].issuer] if len(configs) == 1 else None,
@@ -103,6 +118,7 @@ class TokenGuard:
             form_body=form_body,
             tokens=BoundedMemory[Verified](token_cache) if token_cache else None,
             headers=BoundedMemory(_HEADERS_AN_ISSUER * len(configs)),
+            introspecting=introspecting(trusted.values()),
         )
 
     @classmethod
@@ -185,6 +201,24 @@ class TokenGuard:
             self._report(error, None)
             raise
 
+    def confirm(self, request: Request, token: AccessToken, requirement: Requirement) -> AccessToken:
+        """`authorize` for a token that this guard found in the same request earlier; asks live where that is wanted.
+
+        For adapters, which authenticate a request once and authorize it as often as its routes say.
+        """
+        if not requirement.live:
+            self.authorize(token, requirement)
+            return token
+        return self._run(pipeline.confirm(self._setup, request, requirement, self._clock(), self._monotonic()), request)
+
+    async def aconfirm(self, request: Request, token: AccessToken, requirement: Requirement) -> AccessToken:
+        """`confirm`, for async code."""
+        if not requirement.live:
+            self.authorize(token, requirement)
+            return token
+        flow = pipeline.confirm(self._setup, request, requirement, self._clock(), self._monotonic())
+        return await self._arun(flow, request)
+
     def challenge(self, error: Denied | Unavailable) -> Challenge:
         """The HTTP answer to a refusal: status, headers (WWW-Authenticate may repeat), and a body to send as JSON."""
         return write_challenge(error, self._realm)
@@ -202,8 +236,10 @@ class TokenGuard:
 
     def health(self) -> Health:
         """The state of each issuer's keys, for a readiness endpoint. No I/O."""
-        states = tuple(source.state() for source in self._sources.values())
-        return Health(all(state.serving for state in states), states)
+        keys = tuple(source.state() for source in self._sources.values())
+        asked = tuple(introspector.state() for introspector in self._introspectors.values())
+        ready = all(state.serving for state in keys) and all(state.serving for state in asked)
+        return Health(ready, keys, asked)
 
     def warm(self) -> None:
         """Fetch every issuer's keys before the first request; raises `Unavailable` if some can't be had."""
@@ -245,9 +281,18 @@ class TokenGuard:
     def _source(self, config: Issuer) -> KeySource:
         if config.jwks is not None:
             return StaticKeys(config)
+        if config.introspection is not None and not config.introspection.needs_keys:
+            return UnusedKeys(config)
         return FetchedKeys(config, self._io, self._client, self._monotonic)
 
+    async def _close_clients(self) -> None:
+        for introspector in self._introspectors.values():
+            await introspector.close()
+        await self._client.close()
+
     def _ask(self, question: Question) -> Future[Any]:
+        if isinstance(question, Introspect):
+            return self._introspectors[question.issuer].ask(question)
         return self._sources[question.issuer].refresh()
 
     def _run(self, flow: Flow[AccessToken], request: Request) -> AccessToken:

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 from tokenguard.config import HTTPSettings, Issuer, KeyPolicy, Limits
 from tokenguard.errors import ConfigurationError
+from tokenguard.introspection import AUTHENTICATION_METHODS, ClientSecret, Introspection
 
-_C = TypeVar("_C", HTTPSettings, Issuer, KeyPolicy, Limits)
+_C = TypeVar("_C")
 
 GUARD_SETTINGS = frozenset(
     {
@@ -96,17 +97,35 @@ def _built(kind: type[_C], given: object, name: str) -> _C:
         return given
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{name} must be a mapping")
-    known = [field.name for field in dataclasses.fields(kind)]
-    return kind(**known_settings(given, known, f"{name}."))
+    fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(kind)  # type: ignore[arg-type]
+    settings = known_settings(given, [field.name for field in fields], f"{name}.")
+    for field in fields:
+        if field.default is dataclasses.MISSING and field.name not in settings:
+            raise ConfigurationError(f"{name}.{field.name} is required")
+    return kind(**settings)
 
 
 def _issuer(given: Mapping[str, Any], name: str) -> Issuer:
-    if "issuer" not in given:
-        raise ConfigurationError(f"{name}.issuer is required")
     settings = dict(given)
     if "keys" in settings:
         settings["keys"] = _built(KeyPolicy, settings["keys"], f"{name}.keys")
+    if isinstance(settings.get("introspection"), Mapping):
+        settings["introspection"] = _introspection(settings["introspection"], f"{name}.introspection")
     return _built(Issuer, settings, name)
+
+
+def _introspection(given: Mapping[str, Any], name: str) -> Introspection:
+    """`authentication` may be a mapping, whose `method` says which kind it is."""
+    settings = dict(given)
+    authentication = settings.get("authentication")
+    if isinstance(authentication, Mapping):
+        method = authentication.get("method")
+        kind = AUTHENTICATION_METHODS.get(method) if isinstance(method, str) else None
+        if kind is None:
+            raise ConfigurationError(f"{name}.authentication.method must be one of {', '.join(AUTHENTICATION_METHODS)}")
+        kept = {key: value for key, value in authentication.items() if key != "method" or kind is ClientSecret}
+        settings["authentication"] = _built(kind, kept, f"{name}.authentication")
+    return _built(Introspection, settings, name)
 
 
 def _list(value: str) -> list[str]:

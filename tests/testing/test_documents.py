@@ -48,6 +48,7 @@ def test_metadata_names_the_issuer_character_by_character(issuer: str) -> None:
         "authorization_endpoint": issuer.rstrip("/") + "/authorize",
         "token_endpoint": issuer.rstrip("/") + "/token",
         "jwks_uri": "https://h.test/jwks",
+        "introspection_endpoint": "https://h.test/introspect",
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],

@@ -37,18 +37,35 @@ def metadata_urls(issuer: str) -> list[str]:
 
 def jwks_uri_of(metadata: object, config: Issuer) -> str:
     """The `jwks_uri` of a metadata document that is about this very issuer; raises `MetadataError` otherwise."""
+    return _url(_about(metadata, config), "jwks_uri", config)
+
+
+def introspection_endpoint_of(metadata: object, config: Issuer, *, mutual_tls: bool) -> str:
+    """The same for `introspection_endpoint` (RFC 8414 2), with `mutual_tls` its alias where there is one."""
+    members = _about(metadata, config)
+    aliases = members.get("mtls_endpoint_aliases")  # RFC 8705 5
+    if mutual_tls and isinstance(aliases, Mapping) and "introspection_endpoint" in aliases:
+        members = aliases
+    return _url(members, "introspection_endpoint", config)
+
+
+def _about(metadata: object, config: Issuer) -> Mapping[str, object]:
     if not isinstance(metadata, Mapping):
         raise MetadataError("the metadata is not a JSON object")
     # identical, to the code point and the trailing slash (RFC 8414 3.3)
     if metadata.get("issuer") != config.issuer:
         raise MetadataError("the metadata names another issuer; Issuer(...) must be given exactly as it is there")
-    uri = metadata.get("jwks_uri")
+    return metadata
+
+
+def _url(members: Mapping[str, object], name: str, config: Issuer) -> str:
+    uri = members.get(name)
     try:
-        require_url("jwks_uri", uri, insecure_http=config.insecure_http)
+        require_url(name, uri, insecure_http=config.insecure_http)
     except ConfigurationError:
-        raise MetadataError("the metadata has no acceptable https jwks_uri") from None
+        raise MetadataError(f"the metadata has no acceptable https {name}") from None
     assert isinstance(uri, str)  # noqa: S101 - what require_url just established
     # an https issuer must not send us to plain http, loopback included
     if urlsplit(config.issuer).scheme == "https" and urlsplit(uri).scheme != "https":
-        raise MetadataError("the metadata of an https issuer names an http jwks_uri")
+        raise MetadataError(f"the metadata of an https issuer names an http {name}")
     return uri

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
+
+from tokenguard.core.model import Verified
+from tokenguard.errors import Reason
 
 _T = TypeVar("_T")
 
@@ -19,6 +22,18 @@ class RefreshKeys:
 
     issuer: str
     wait: bool
+
+
+class Outcome(NamedTuple):
+    """What an issuer said of a token: that it is not active, or `verified`, or `reason` and `hint` to refuse it."""
+
+    active: bool
+    verified: Verified | None
+    reason: Reason
+    hint: str
+
+    def __repr__(self) -> str:
+        return f"Outcome(active={self.active})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from tokenguard.core.credentials import read_credential
 from tokenguard.core.effects import Flow
 from tokenguard.core.keyuse import candidates, is_signed, newer_keys, no_key, usable_keys
 from tokenguard.core.model import AccessToken, Request, Verified
+from tokenguard.core.remote import confirm_live, validate_remotely, whom_to_ask
 from tokenguard.core.requirements import Requirement, authorize
 from tokenguard.core.trust import Memory, SettledHeader, Setup, Trusted, check_header, find_issuer
 from tokenguard.errors import Denied, MissingToken, Unavailable
@@ -24,33 +25,54 @@ from tokenguard.errors import Denied, MissingToken, Unavailable
 def check(setup: Setup, request: Request, requirement: Requirement, now: float, monotonic: float) -> Flow[AccessToken]:
     """Authenticate, then authorize."""
     try:
-        token = yield from authenticate(setup, request, now, monotonic)
+        token = yield from authenticate(setup, request, now, monotonic, live=requirement.live)
     except MissingToken as missing:
         missing.scope = requirement.scope  # so that the client knows what to ask for
         raise
-    authorize(token, requirement, now, setup.leeway)
+    authorize(token, requirement, now, setup.leeway, confirmed=True)
     return token
 
 
-def authenticate(setup: Setup, request: Request, now: float, monotonic: float) -> Flow[AccessToken]:
+def confirm(
+    setup: Setup, request: Request, requirement: Requirement, now: float, monotonic: float
+) -> Flow[AccessToken]:
+    """Ask live about the token of a request that was authenticated before, then authorize."""
+    credential = read_credential(request, form_body=setup.form_body)
+    token = yield from validate(setup, credential.token, now, monotonic, live=True)
+    authorize(token, requirement, now, setup.leeway, confirmed=True)
+    return token
+
+
+def authenticate(
+    setup: Setup, request: Request, now: float, monotonic: float, *, live: bool = False
+) -> Flow[AccessToken]:
     """Who is it: everything but what the route demands."""
     credential = read_credential(request, form_body=setup.form_body)
-    return (yield from validate(setup, credential.token, now, monotonic))
+    return (yield from validate(setup, credential.token, now, monotonic, live=live))
 
 
-def validate(setup: Setup, token: str, now: float, monotonic: float) -> Flow[AccessToken]:
-    """One token: verified anew, or remembered and checked for what can change between two requests with it."""
+def validate(setup: Setup, token: str, now: float, monotonic: float, *, live: bool = False) -> Flow[AccessToken]:
+    """One token: verified anew, or remembered and checked for what can change between two requests with it.
+
+    `live`: its issuer must be asked about it now.
+    """
     received = jws.received_bytes(token, setup.limits)
-    remembered, digest = None, b""
+    if setup.introspecting is not None:
+        asked = whom_to_ask(setup, setup.introspecting, received)
+        if asked is not None:
+            return (yield from validate_remotely(setup, asked, received, now, live=live))
+    verified, digest = None, b""
     if setup.tokens is not None:
         digest = hashlib.blake2b(received, digest_size=32).digest()
-        remembered = _recall(setup.tokens, digest, setup.issuers, monotonic)
-    if remembered is not None:
-        check_now(remembered, now, setup.leeway)
-        return AccessToken(remembered)
-    verified = yield from verify(setup, received, now, monotonic)
-    if setup.tokens is not None:
-        setup.tokens.put(digest, verified)
+        verified = _recall(setup.tokens, digest, setup.issuers, monotonic)
+    if verified is not None:
+        check_now(verified, now, setup.leeway)
+    else:
+        verified = yield from verify(setup, received, now, monotonic)
+        if setup.tokens is not None:
+            setup.tokens.put(digest, verified)
+    if live:
+        yield from confirm_live(setup.issuers[verified.issuer], received)
     return AccessToken(verified)
 
 

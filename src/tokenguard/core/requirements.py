@@ -149,11 +149,13 @@ def _expression(scopes: Scopes) -> AllOf | AnyOf:
         raise ConfigurationError("scopes must be a scope, an iterable of scopes, all_of(...) or any_of(...)") from None
 
 
-def authorize(token: AccessToken, requirement: Requirement, now: float, leeway: float) -> None:
-    """Raises unless the token meets the requirement. `now` in epoch seconds."""
+def authorize(
+    token: AccessToken, requirement: Requirement, now: float, leeway: float, *, confirmed: bool = False
+) -> None:
+    """Raises unless the token meets the requirement. `now` in epoch seconds. `confirmed`: its issuer was asked."""
     try:
         _check_issuer(token, requirement)
-        _check_live(requirement)
+        _check_live(requirement, confirmed=confirmed)
         _check_authentication(token, requirement, now, leeway)
         _check_scopes(token, requirement)
     except (Denied, Unavailable) as refusal:
@@ -166,10 +168,10 @@ def _check_issuer(token: AccessToken, requirement: Requirement) -> None:
         raise InvalidToken(Reason.ISSUER_NOT_ALLOWED, f"Requirement.issuers: {', '.join(requirement.issuers)}")
 
 
-def _check_live(requirement: Requirement) -> None:
-    if requirement.live:
+def _check_live(requirement: Requirement, *, confirmed: bool) -> None:
+    if requirement.live and not confirmed:
         raise Unavailable(
-            Reason.LIVE_CHECK_UNAVAILABLE, "Requirement(live=True): nothing here can ask about a token live"
+            Reason.LIVE_CHECK_UNAVAILABLE, "Requirement(live=True): authorize() asks nobody; use check or acheck"
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from tokenguard.config import Issuer, Limits
 from tokenguard.core.algorithms import Verifier
+from tokenguard.core.effects import Outcome
 from tokenguard.core.jws import Header
 from tokenguard.core.keys import KeyView
 from tokenguard.core.model import Verified
@@ -44,13 +45,28 @@ class SettledHeader(NamedTuple):
     verifiers: tuple[Verifier, ...]
 
 
+class Answers(Protocol):
+    """What one issuer said when asked about tokens, as far as it is remembered (`runtime/introspector.py`)."""
+
+    def recall(self, digest: bytes) -> Outcome | None:
+        """The answer about the token of this SHA-256, if it is still good."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Trusted:
-    """An issuer ready for use: its settings, the names it has for us, its keys."""
+    """An issuer ready for use: its settings, the names it has for us, its keys; its answers, where it is asked."""
 
     config: Issuer
     audiences: frozenset[str]
     keys: KeyView
+    answers: Answers | None = None
+
+
+class Introspecting(NamedTuple):
+    """The issuers that are asked. `by_prefix`: of opaque tokens, longest first. `takes_jwts`: asked about JWTs too."""
+
+    by_prefix: tuple[tuple[bytes, Trusted], ...]
+    takes_jwts: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +85,7 @@ class Setup:
     form_body: bool
     tokens: Memory[Verified] | None
     headers: Memory[SettledHeader]
+    introspecting: Introspecting | None = None
 
 
 def find_issuer(setup: Setup, claims: Mapping[str, Any]) -> Trusted:

@@ -7,20 +7,22 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from tokenguard.core.keys import KeySnapshot
+from tokenguard.runtime.breaker import State
 
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
     """The keys of one issuer. Times in seconds from now; None where there is none.
 
-    `state`: "static" (configured), "cold" (never fetched), "fresh", "stale" (serving, though the last refresh
-    failed), "expired" (past the stale limit: its tokens get 503). `key_count`: usable keys. `age`: since the fetch
-    that brought them. `refresh_in`: until the next refresh is due. `cooling_down`: no fetch may begin now.
-    `last_error`: of the last fetch, empty after a success. `skipped_keys`: why published keys are not used.
+    `state`: "static" (configured), "unused" (the issuer is asked about its tokens instead), "cold" (never fetched),
+    "fresh", "stale" (serving, though the last refresh failed), "expired" (past the stale limit: its tokens get 503).
+    `key_count`: usable keys. `age`: since the fetch that brought them. `refresh_in`: until the next refresh is due.
+    `cooling_down`: no fetch may begin now. `last_error`: of the last fetch, empty after a success. `skipped_keys`: why
+    published keys are not used.
     """
 
     issuer: str
-    state: Literal["static", "cold", "fresh", "stale", "expired"]
+    state: Literal["static", "unused", "cold", "fresh", "stale", "expired"]
     key_count: int
     age: float | None
     refresh_in: float | None
@@ -31,7 +33,26 @@ class KeyState:
     @property
     def serving(self) -> bool:
         """Can this issuer's tokens be checked now?"""
-        return self.state in {"static", "fresh", "stale"}
+        return self.state in {"static", "unused", "fresh", "stale"}
+
+
+@dataclass(frozen=True, slots=True)
+class IntrospectionState:
+    """How asking one issuer about tokens goes.
+
+    `circuit`: "closed", "open" (it failed too often and isn't asked for a while) or "half-open" (the next question
+    tries it). `running`: questions under way or waiting. `last_error`: of the last question, empty after an answer.
+    """
+
+    issuer: str
+    circuit: State
+    running: int
+    last_error: str
+
+    @property
+    def serving(self) -> bool:
+        """May this issuer be asked now?"""
+        return self.circuit != "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +61,7 @@ class Health:
 
     ready: bool
     issuers: tuple[KeyState, ...]
+    introspection: tuple[IntrospectionState, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For a JSON body."""

@@ -1,4 +1,4 @@
-"""One careful GET: bounded in time as a whole and in bytes, no redirects, no cookies, no environment.
+"""One careful request: bounded in time as a whole and in bytes, no redirects, no cookies, no environment.
 
 Everything that goes wrong is an `AnswerFailed` whose text names the URL's host and the fault, for the operator's log.
 """
@@ -6,6 +6,7 @@ Everything that goes wrong is an `AnswerFailed` whose text names the URL's host 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
@@ -42,25 +43,41 @@ class HTTPStatusFailed(AnswerFailed):
         self.status = status
 
 
-class HTTPClient:
-    """A connection pool that lives on one event loop and is made at its first use there."""
+class ConnectionDropped(AnswerFailed):
+    """The connection ended before the answer did, as one that was kept open too long does."""
 
-    def __init__(self, settings: HTTPSettings) -> None:
+
+class HTTPClient:
+    """A connection pool that lives on one event loop and is made at its first use there.
+
+    `certificate`: files of our client certificate and its key, for servers that ask for one.
+    """
+
+    def __init__(self, settings: HTTPSettings, certificate: tuple[str, str | None] | None = None) -> None:
         self._settings = settings
+        self._certificate = certificate
         self._client: httpx.AsyncClient | None = None
         forksafe.register(self)
 
     async def get(self, url: str, *, max_bytes: int, accept: str, etag: str = "") -> Document:
-        """The document at `url`, without its body where it still is the one that had `etag`.
+        """The document at `url`, without its body where it still is the one that had `etag`. Raises `AnswerFailed`."""
+        headers = {"Accept": accept} | ({"If-None-Match": etag} if etag else {})
+        return await self._exchange("GET", url, headers, None, max_bytes)
 
-        The caller bounds the time; here only bytes are bounded, while they arrive. Raises `AnswerFailed`.
-        """
+    async def post(self, url: str, form: Mapping[str, str], *, max_bytes: int, headers: Mapping[str, str]) -> Document:
+        """What `url` answers with status 200 to this form. Raises `AnswerFailed`."""
+        return await self._exchange("POST", url, headers, form, max_bytes)
+
+    async def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None, max_bytes: int
+    ) -> Document:
+        # the caller bounds the time; here only bytes are bounded, while they arrive
         host = urlsplit(url).netloc
         # identity: a compressed answer could grow a thousandfold between two looks at its size
-        headers = {"Accept": accept, "Accept-Encoding": "identity"} | ({"If-None-Match": etag} if etag else {})
+        headers = {**headers, "Accept-Encoding": "identity"}
         try:
-            async with self._open().stream("GET", url, headers=headers) as response:
-                if response.status_code == _NOT_MODIFIED and etag:
+            async with self._open().stream(method, url, headers=headers, data=form) as response:
+                if response.status_code == _NOT_MODIFIED and "If-None-Match" in headers:
                     return _document(response, None)
                 if response.status_code != _OK:
                     raise HTTPStatusFailed(host, response.status_code)
@@ -72,6 +89,8 @@ class HTTPClient:
                     if len(body) > max_bytes:
                         raise AnswerFailed(f"{host} sent more than {max_bytes} bytes")
                 return _document(response, bytes(body))
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as cause:
+            raise ConnectionDropped(f"{host} dropped the connection: {type(cause).__name__}") from None
         # ValueError: what httpx lets through for a host name, in the URL or in a Location, that can't be one
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as cause:
             raise AnswerFailed(f"{host} can't be reached: {type(cause).__name__}") from None
@@ -90,6 +109,8 @@ class HTTPClient:
         if self._client is None:
             settings = self._settings
             context = tls_context(settings)
+            if self._certificate is not None:
+                context.load_cert_chain(*self._certificate)
             self._client = httpx.AsyncClient(
                 verify=context,
                 proxy=_proxy(settings.proxy, context),

@@ -11,27 +11,24 @@ import itertools
 import math
 import random
 import threading
-import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Protocol
 
 from tokenguard.config import Issuer
 from tokenguard.core import strict_json
-from tokenguard.core.discovery import MetadataError, jwks_uri_of, metadata_urls
+from tokenguard.core.discovery import MetadataError, jwks_uri_of
 from tokenguard.core.effects import AnswerFailed
 from tokenguard.core.keys import NEVER_FETCHED, KeySetError, KeySnapshot, build_key_set
 from tokenguard.errors import ConfigurationError
 from tokenguard.runtime import forksafe, observe
 from tokenguard.runtime.health import KeyState, key_state
-from tokenguard.runtime.http import Document, HTTPClient, HTTPStatusFailed
+from tokenguard.runtime.http import Document, HTTPClient
 from tokenguard.runtime.iothread import IOThread
+from tokenguard.runtime.metadata import METADATA_MAX_AGE, fetch_metadata
 
 #: process-wide, so that no two key sets of any issuer ever share a generation
 _generations = itertools.count(1)
-#: seconds that the jwks_uri found by discovery is believed while fetching from it works
-_METADATA_MAX_AGE = 86_400.0
 #: refreshes of many processes started together spread over the last tenth of the interval
 _JITTER = 0.1
 
@@ -70,6 +67,22 @@ class StaticKeys:
     def state(self) -> KeyState:
         """For health endpoints."""
         return key_state(self._issuer, self.snapshot, now=0.0, cooldown=0.0)
+
+
+class UnusedKeys:
+    """No keys, of an issuer that is asked about every token: none are fetched, and nothing waits for them."""
+
+    def __init__(self, config: Issuer) -> None:
+        self._issuer = config.issuer
+        self.snapshot = NEVER_FETCHED
+
+    def refresh(self) -> Future[None]:
+        """Nothing to do."""
+        return _done(None)
+
+    def state(self) -> KeyState:
+        """For health endpoints."""
+        return KeyState(self._issuer, "unused", 0, None, None, cooling_down=False, last_error="", skipped_keys=())
 
 
 class FetchedKeys:
@@ -127,7 +140,7 @@ class FetchedKeys:
             self._failed("the guard was closed", began)
             raise
         except Exception as cause:  # what no test foresaw, here or in a library, must not end fetching for good
-            raise self._failed(_unforeseen(cause), began) from None
+            raise self._failed(observe.unforeseen(cause), began) from None
 
     async def _fetch(self) -> Document:
         """The JWK Set, without its body where the one we have is still current."""
@@ -142,24 +155,10 @@ class FetchedKeys:
         now = self._monotonic()
         if self._discovered is not None and now < self._discovered[1]:
             return self._discovered[0]
-        tried = ""
-        for url in metadata_urls(self._config.issuer):
-            try:
-                document = await self._client.get(url, max_bytes=self._config.keys.max_bytes, accept=_ACCEPT)
-            except HTTPStatusFailed as cause:
-                # not there, so another form may be; a failing server says nothing about where its metadata is
-                if not 400 <= cause.status < 500:
-                    raise
-                tried = str(cause)
-                continue
-            metadata = _json(document)
-            if metadata is None:
-                tried = "an answer that is not JSON"
-                continue
-            uri = jwks_uri_of(metadata, self._config)
-            self._discovered = (uri, now + _METADATA_MAX_AGE)
-            return uri
-        raise AnswerFailed(f"no metadata at the well-known addresses (last: {tried}); give Issuer.jwks_uri")
+        metadata = await fetch_metadata(self._client, self._config, "Issuer.jwks_uri")
+        uri = jwks_uri_of(metadata, self._config)
+        self._discovered = (uri, now + METADATA_MAX_AGE)
+        return uri
 
     def _renewed(self, document: Document, began: float) -> KeySnapshot:
         policy = self._config.keys
@@ -205,17 +204,6 @@ class FetchedKeys:
 _ACCEPT = "application/json, application/jwk-set+json"
 
 
-def _json(document: Document) -> object | None:
-    """The JSON in a metadata answer; None where it is something else (RFC 8414 3.2 wants application/json)."""
-    if document.body is None or document.content_type.partition(";")[0].strip().lower() != "application/json":
-        return None
-    try:
-        value: object = strict_json.parse_document(document.body)
-    except ValueError:
-        return None
-    return value
-
-
 def _max_age(cache_control: str, most: float) -> float:
     """Seconds that Cache-Control lets an answer be kept (RFC 9111 5.2.2), at most `most`; 0 for "not at all"."""
     age = most
@@ -227,12 +215,6 @@ def _max_age(cache_control: str, most: float) -> float:
         if name == "max-age" and value.isascii() and value.isdigit():
             age = min(float(value[:10]), most)
     return age
-
-
-def _unforeseen(error: Exception) -> str:
-    """What an operator is told of an error that nobody expected: its place; its text may hold anything."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"unforeseen {type(error).__name__} in {place.name} ({Path(place.filename).name}:{place.lineno})"
 
 
 def _done(error: AnswerFailed | None) -> Future[None]:

@@ -1,6 +1,7 @@
 """What an operator sees: log records for refusals and for keys.
 
-Loggers: `tokenguard` (refusals: INFO for the caller's fault, WARNING for ours) and `tokenguard.keys`. Each record of
+Loggers: `tokenguard` (refusals: INFO for the caller's fault, WARNING for ours), `tokenguard.keys` and
+`tokenguard.introspection`. Each record of
 a refusal has the fields as `record.tokenguard`, a dict: reason, issuer, client_id, jti, token (a SHA-256 prefix),
 request_id, hint. Never a token; claim values only after the signature held, and of these only client_id and jti.
 """
@@ -9,12 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import traceback
+from pathlib import Path
 
 from tokenguard.core.keys import KeySet
 from tokenguard.errors import Denied, Unavailable
 
 _refusals = logging.getLogger("tokenguard")
 _keys = logging.getLogger("tokenguard.keys")
+_introspection = logging.getLogger("tokenguard.introspection")
 #: characters of any value that a caller or issuer chose
 _MAX_VALUE = 128
 
@@ -53,6 +57,27 @@ def keys_not_fetched(issuer: str, failure: str, *, serving: bool) -> None:
     """A refresh failed."""
     consequence = "the last good keys serve" if serving else "its tokens get 503"
     _keys.warning("%s: keys not fetched: %s; %s", issuer, failure, consequence)
+
+
+def not_introspected(issuer: str, failure: str) -> None:
+    """A question about a token got no answer."""
+    _introspection.warning("%s: not asked about a token: %s; it gets 503", issuer, failure)
+
+
+def circuit_opened(issuer: str, failures: int, cooldown: float) -> None:
+    """Questions in a row got no answer."""
+    _introspection.error("%s: %d questions in a row failed; not asked for %s s", issuer, failures, cooldown)
+
+
+def circuit_closed(issuer: str) -> None:
+    """The issuer answers again."""
+    _introspection.warning("%s: answers again", issuer)
+
+
+def unforeseen(error: Exception) -> str:
+    """What an operator is told of an error that nobody expected: its place; its text may hold anything."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"unforeseen {type(error).__name__} in {place.name} ({Path(place.filename).name}:{place.lineno})"
 
 
 def fingerprint(token: str | None) -> str | None:

@@ -46,6 +46,7 @@ def metadata(issuer: LocalIssuer) -> dict[str, Any]:
         "authorization_endpoint": f"{base}/authorize",
         "token_endpoint": f"{base}/token",
         "jwks_uri": issuer.jwks_uri,
+        "introspection_endpoint": issuer.introspection_endpoint,
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [issuer.signing_key.algorithm],

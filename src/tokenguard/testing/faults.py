@@ -29,6 +29,8 @@ class Fault(StrEnum):
     """The connection ends in the middle of the body."""
     ERROR = "error"
     """500."""
+    UNAUTHORIZED = "unauthorized"
+    """401, as for a client that the issuer does not know."""
     NOT_FOUND = "not_found"
     """404."""
     GARBAGE = "garbage"
@@ -70,6 +72,8 @@ class Misbehaviour:
         match self.fault:
             case Fault.ERROR:
                 return Response.of_json(500, {"error": "server_error"})
+            case Fault.UNAUTHORIZED:
+                return Response.of_json(401, {"error": "invalid_client"})
             case Fault.NOT_FOUND:
                 return Response.of_json(404, {"error": "not_found"})
             case Fault.GARBAGE:

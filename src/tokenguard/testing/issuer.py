@@ -15,6 +15,7 @@ from tokenguard.testing.documents import JWKS_PATH, Discovery, metadata, respond
 from tokenguard.testing.faults import Fault, Misbehaviour
 from tokenguard.testing.jws import compact, mac, unsigned
 from tokenguard.testing.keys import SigningKey
+from tokenguard.testing.opaque import INTROSPECTION_PATH, SIGNED_TYPE, OpaqueTokens, has_secret, respond_to_post
 from tokenguard.testing.server import LOOPBACK, LoopbackServer, SeenRequest
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class LocalIssuer:
 
     Attributes that may be set at any time: `extra_keys`, published after its own as they are, readable or not;
     `cache_control`, sent with documents if not None; `discovery`, the forms of metadata that are served.
+    `resource_server`, the client id and secret with which its introspection endpoint may be asked.
     `requests` lists what its server has been asked.
     """
 
@@ -52,6 +54,8 @@ class LocalIssuer:
         self.cache_control: str | None = None
         self.discovery: tuple[Discovery, ...] = ("oauth", "openid")
         self.requests: list[SeenRequest] = []
+        self.resource_server = ("api", "api-secret")
+        self._opaque = OpaqueTokens()
         self.base_url = urljoin(self.issuer, "/").rstrip("/")
         self._named_by_caller = issuer is not None
         self._algorithm = algorithm
@@ -64,12 +68,12 @@ class LocalIssuer:
     @property
     def signing_key(self) -> SigningKey:
         """The key that signs."""
-        return self._published()[0]
+        return self.published_keys()[0]
 
     @property
     def jwks(self) -> dict[str, Any]:
         """The JWK Set as published: the signing key, then older ones, then `extra_keys`; the caller's own to change."""
-        return {"keys": [*(key.jwk for key in self._published()), *map(dict, self.extra_keys)]}
+        return {"keys": [*(key.jwk for key in self.published_keys()), *map(dict, self.extra_keys)]}
 
     @property
     def jwks_uri(self) -> str:
@@ -86,7 +90,7 @@ class LocalIssuer:
 
         The new key has the old one's algorithm and a random kid, unless others are given.
         """
-        old = self._published()
+        old = self.published_keys()
         self._keys = [SigningKey.generate(algorithm or old[0].algorithm, kid), *old[:keep]]
 
     def retire(self) -> None:
@@ -94,7 +98,7 @@ class LocalIssuer:
         self._keys = [self.signing_key]
         self.extra_keys.clear()
 
-    def _published(self) -> list[SigningKey]:
+    def published_keys(self) -> list[SigningKey]:
         """The keys, newest first; the list is replaced and never changed, so that a server's thread may read it."""
         with self._first_key:
             if not self._keys:
@@ -119,12 +123,9 @@ class LocalIssuer:
         `algorithm` does: another one of the key's type, "none" for no signature, HS256 to HS512 with bytes for a
         `key`. `key` is any key, published or not. ValueError if the key can't sign under the algorithm.
         """
-        now = int(self.clock())
-        usual = {"iss": self.issuer, "aud": self.audience, "sub": "user-1", "client_id": "client-1"}
-        times = {"iat": now, "exp": now + _LIFETIME, "jti": secrets.token_urlsafe(12)}
-        left_out = {without} if isinstance(without, str) else set(without)
-        payload = {name: value for name, value in (usual | times | claims).items() if name not in left_out}
-        return self._sign(payload, {"typ": "at+jwt", **(header or {})}, algorithm=algorithm, key=key)
+        return self._sign(
+            self._claims(claims, without), {"typ": "at+jwt", **(header or {})}, algorithm=algorithm, key=key
+        )
 
     def id_token(self, **claims: Any) -> str:
         """Issue an OpenID ID token for client-1, signed with the same key: no access token, whatever the API."""
@@ -136,6 +137,13 @@ class LocalIssuer:
     def broken(self, kind: Broken | str, **claims: Any) -> str:
         """Issue an access token that is wrong in one way; ValueError if `Broken` has no such kind."""
         return break_token(self, Broken(kind), claims)
+
+    def _claims(self, claims: Mapping[str, Any], without: str | Iterable[str]) -> dict[str, Any]:
+        now = int(self.clock())
+        usual = {"iss": self.issuer, "aud": self.audience, "sub": "user-1", "client_id": "client-1"}
+        times = {"iat": now, "exp": now + _LIFETIME, "jti": secrets.token_urlsafe(12)}
+        left_out = {without} if isinstance(without, str) else set(without)
+        return {name: value for name, value in {**usual, **times, **claims}.items() if name not in left_out}
 
     def _sign(
         self,
@@ -159,6 +167,37 @@ class LocalIssuer:
         members = {"alg": algorithm, "kid": kid} | header
         return compact({name: value for name, value in members.items() if value is not None}, payload, sign)
 
+    # Opaque tokens
+
+    @property
+    def introspection_endpoint(self) -> str:
+        """Where `serve` answers questions about tokens (RFC 7662 2)."""
+        return self.base_url + INTROSPECTION_PATH
+
+    def mint_opaque(self, *, prefix: str = "", without: str | Iterable[str] = (), **members: Any) -> str:
+        """Issue an opaque access token; the arguments and the usual members are those of `mint`.
+
+        `prefix` is how it begins. `introspect` tells what it means, and so does the introspection endpoint.
+        """
+        return self._opaque.issue(self._claims(members, without), prefix)
+
+    def revoke(self, token: str) -> None:
+        """Call a token inactive from now on, opaque or JWT: only who asks will know."""
+        self._opaque.revoke(token)
+
+    def introspect(self, token: str) -> dict[str, Any]:
+        """What the endpoint answers about a token, opaque or JWT: its members, or just that it is not active."""
+        return self._opaque.members(self, token)
+
+    def signed_introspection(self, members: Mapping[str, Any], *, typ: str = SIGNED_TYPE, **claims: Any) -> str:
+        """The signed form of an answer (RFC 9701 5), for the client of `resource_server`; `claims` come on top."""
+        usual = {"iss": self.issuer, "aud": self.resource_server[0], "iat": int(self.clock())}
+        return self._sign(usual | {"token_introspection": dict(members)} | claims, {"typ": typ})
+
+    def authenticates(self, request: SeenRequest, form: Mapping[str, str]) -> bool:
+        """May whoever sent this ask about tokens? Replace it on an instance for other means than a client secret."""
+        return has_secret(self.resource_server, request, form)
+
     # Server
 
     @contextmanager
@@ -170,7 +209,7 @@ class LocalIssuer:
         """
         if path and self._named_by_caller:
             raise ValueError("path is part of the issuer identifier that was given")
-        server = LoopbackServer(port, partial(respond, self), self.requests)
+        server = LoopbackServer(port, partial(respond, self), self.requests, partial(respond_to_post, self))
         self.base_url = f"http://{LOOPBACK}:{server.port}"
         if not self._named_by_caller:
             self.issuer = self.base_url + path

@@ -7,7 +7,7 @@ import socketserver
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -29,10 +29,11 @@ class SeenRequest:
     method: str
     path: str
     headers: Mapping[str, str]
+    body: bytes = field(default=b"", repr=False)
 
 
 class LoopbackServer(socketserver.ThreadingTCPServer):
-    """Serves `respond(path, if_none_match)` on a port that stays the same until `close`.
+    """Serves `respond(path, if_none_match)`, and `post(request)`, on a port that stays the same until `close`.
 
     A plain TCP server and not an `HTTPServer`, which would look its own host name up in the DNS.
     """
@@ -41,10 +42,17 @@ class LoopbackServer(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, port: int, respond: Callable[[str, str], Response], seen: list[SeenRequest]) -> None:
+    def __init__(
+        self,
+        port: int,
+        respond: Callable[[str, str], Response],
+        seen: list[SeenRequest],
+        post: Callable[[SeenRequest], Response] | None = None,
+    ) -> None:
         super().__init__((LOOPBACK, port), _Connection)
         self.port: int = self.socket.getsockname()[1]
         self.respond = respond
+        self.post = post
         self.seen = seen
         self._misbehaviours: dict[str | None, Misbehaviour] = {}
         self._connections: dict[threading.Thread, socket.socket] = {}
@@ -131,19 +139,31 @@ class _Connection(BaseHTTPRequestHandler):
         parsed = super().parse_request()
         if parsed:
             headers = {name.lower(): value for name, value in self.headers.items()}
-            self.server.seen.append(SeenRequest(self.command, self.path, headers))
+            body = self.rfile.read(int(headers.get("content-length", "0")))
+            self._request = SeenRequest(self.command, self.path, headers, body)
+            self.server.seen.append(self._request)
         return parsed
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
+        self._answer(path, lambda etag: self.server.respond(path, etag))
+
+    def do_POST(self) -> None:
+        post = self.server.post
+        if post is None:
+            self.send_error(405)
+            return
+        self._answer(urlsplit(self.path).path, lambda _: post(self._request))
+
+    def _answer(self, path: str, respond: Callable[[str], Response]) -> None:
         misbehaviour = self.server.misbehaviour(path)
         if misbehaviour is None:
-            response = self.server.respond(path, self.headers.get("If-None-Match", ""))
+            response = respond(self.headers.get("If-None-Match", ""))
             self._start_response(response)
             self.wfile.write(response.body)
             return
         misbehaviour.hold()
-        response = misbehaviour.distort(self.server.respond(path, ""))
+        response = misbehaviour.distort(respond(""))
         self._start_response(response)
         for piece in misbehaviour.deliver(response.body):
             self.wfile.write(piece)
