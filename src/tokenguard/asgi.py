@@ -128,16 +128,20 @@ async def check(
     """
     tokens: dict[TokenGuard, AccessToken] = scope.setdefault("tokenguard", {})
     token = tokens.get(guard)
-    if token is None:
+    if token is None or requirement.live:
         form = None if read_form is None else await read_form()
+        request = request_from_scope(scope, subprotocol=subprotocol, form=form)
+    if token is None:
         try:
-            token = await guard.aauthenticate(request_from_scope(scope, subprotocol=subprotocol, form=form))
+            token = await guard.aauthenticate(request)
         except MissingToken as missing:
             if optional:
                 return None
             missing.scope = requirement.scope  # so that the client knows what to ask for
             raise
         tokens[guard] = token
+    if requirement.live:
+        return await guard.aconfirm(request, requirement)
     guard.authorize(token, requirement)
     return token
 

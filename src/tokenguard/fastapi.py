@@ -93,16 +93,7 @@ class Protect(SecurityBase):
         self._reads_forms = reads_forms(guard)
 
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> AccessToken | None:
-        read_form = None
-        if self._reads_forms and isinstance(connection, Request) and wants_form_body(self.guard, connection.scope):
-            read_form = partial(_read_form, connection)
-        try:
-            return await check(
-                self.guard, connection.scope, requirement_of(security_scopes.scopes, None),
-                optional=self.optional, subprotocol=self._subprotocol, read_form=read_form,
-            )  # fmt: skip
-        except (Denied, Unavailable) as error:
-            raise self._refusal(error, connection) from None
+        return await self._check(connection, requirement_of(security_scopes.scopes, None))
 
     def requires(self, wanted: Scopes | Requirement) -> Callable[..., Awaitable[Any]]:
         """A dependency that gives the token too, for what a list of scopes can't say: `any_of(...)`, a `Requirement`.
@@ -117,13 +108,28 @@ class Protect(SecurityBase):
 
         async def required(connection: HTTPConnection, token: Any = checked) -> Any:
             if isinstance(token, AccessToken):
-                try:
-                    self.guard.authorize(token, requirement)
-                except (Denied, Unavailable) as error:
-                    raise self._refusal(error, connection) from None
+                return await self._check(connection, requirement, token)
             return token
 
         return required
+
+    async def _check(
+        self, connection: HTTPConnection, requirement: Requirement, token: AccessToken | None = None
+    ) -> AccessToken | None:
+        """Authenticate once per request, unless `token` is what did so, and authorize."""
+        read_form = None
+        if self._reads_forms and isinstance(connection, Request) and wants_form_body(self.guard, connection.scope):
+            read_form = partial(_read_form, connection)
+        try:
+            if token is not None and not requirement.live:
+                self.guard.authorize(token, requirement)
+                return token
+            return await check(
+                self.guard, connection.scope, requirement,
+                optional=self.optional, subprotocol=self._subprotocol, read_form=read_form,
+            )  # fmt: skip
+        except (Denied, Unavailable) as error:
+            raise self._refusal(error, connection) from None
 
     def _refusal(self, error: Denied | Unavailable, connection: HTTPConnection) -> Exception:
         """The error as one of FastAPI's, for a request or a WebSocket."""

@@ -133,11 +133,15 @@ class Protect:
         tokens: dict[TokenGuard, AccessToken] = environ.setdefault(_TOKENS, {})
         token = tokens.get(guard)
         try:
-            if token is not None:
+            if token is not None and not requirement.live:
                 guard.authorize(token, requirement)
                 return
             form = request.get_data() if wants_form(guard, environ) else None
-            tokens[guard] = guard.check(EnvironRequest(environ, form), requirement=requirement)
+            asked = EnvironRequest(environ, form)
+            if token is not None:
+                guard.confirm(asked, requirement)
+            else:
+                tokens[guard] = guard.check(asked, requirement=requirement)
         except MissingToken as error:
             if not self._optional:
                 raise _as_werkzeug(error, guard) from None

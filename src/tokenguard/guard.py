@@ -201,21 +201,17 @@ class TokenGuard:
             self._report(error, None)
             raise
 
-    def confirm(self, request: Request, token: AccessToken, requirement: Requirement) -> AccessToken:
-        """`authorize` for a token that this guard found in the same request earlier; asks live where that is wanted.
+    def confirm(self, request: Request, requirement: Requirement) -> AccessToken:
+        """Ask live about the token of a request that was authenticated before, then authorize.
 
-        For adapters, which authenticate a request once and authorize it as often as its routes say.
+        For adapters, which authenticate a request once and authorize it as often as its routes say: this is
+        `authorize` for a requirement with live=True. Raises `Denied` or `Unavailable`.
         """
-        if not requirement.live:
-            self.authorize(token, requirement)
-            return token
-        return self._run(pipeline.confirm(self._setup, request, requirement, self._clock(), self._monotonic()), request)
+        flow = pipeline.confirm(self._setup, request, requirement, self._clock(), self._monotonic())
+        return self._run(flow, request)
 
-    async def aconfirm(self, request: Request, token: AccessToken, requirement: Requirement) -> AccessToken:
+    async def aconfirm(self, request: Request, requirement: Requirement) -> AccessToken:
         """`confirm`, for async code."""
-        if not requirement.live:
-            self.authorize(token, requirement)
-            return token
         flow = pipeline.confirm(self._setup, request, requirement, self._clock(), self._monotonic())
         return await self._arun(flow, request)
 

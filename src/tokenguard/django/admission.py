@@ -52,20 +52,24 @@ async def aadmit(request: HttpRequest, conf: Conf, access: Access) -> HttpRespon
 def check(request: HttpRequest, guard: TokenGuard, requirement: Requirement) -> AccessToken:
     """Authenticate once per request, authorize each time. The token is kept as `request.access_token`."""
     token = kept_token(request)
-    if token is not None:
+    if token is not None and not requirement.live:
         guard.authorize(token, requirement)
         return token
     asked = _asked(request, guard)
+    if token is not None:
+        return guard.confirm(asked, requirement)
     return _keep(request, asked, guard.check(asked, requirement=requirement))
 
 
 async def acheck(request: HttpRequest, guard: TokenGuard, requirement: Requirement) -> AccessToken:
     """`check`, for async code."""
     token = kept_token(request)
-    if token is not None:
+    if token is not None and not requirement.live:
         guard.authorize(token, requirement)
         return token
     asked = _asked(request, guard)
+    if token is not None:
+        return await guard.aconfirm(asked, requirement)
     return _keep(request, asked, await guard.acheck(asked, requirement=requirement))
 
 

@@ -103,7 +103,10 @@ class HasScopes(OperationHolderMixin, BasePermission):  # type: ignore[misc] # s
                 missing = MissingToken()
                 missing.scope = requirement.scope
                 raise missing
-            current().guard.authorize(request.auth, requirement)
+            if requirement.live:
+                check(request._request, current().guard, requirement)  # noqa: SLF001 - its documented name
+            else:
+                current().guard.authorize(request.auth, requirement)
         except Denied as error:
             self._refused = request, error
             return False
