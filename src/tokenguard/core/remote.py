@@ -49,10 +49,9 @@ def whom_to_ask(setup: Setup, chosen: Introspecting, received: bytes) -> Trusted
         return _by_prefix(chosen, received)
     if not chosen.takes_jwts:
         return None
-    trusted = setup.only
-    if trusted is None:
-        # iss chooses whom to ask, and nothing else is believed of what nobody has verified
-        trusted = find_issuer(setup, jws.read_payload(jws.split(received)[2], setup.limits)[1])
+    # iss chooses whom to ask, and nothing else is believed of what nobody has verified; another issuer's token is not
+    # shown to this one
+    trusted = find_issuer(setup, jws.read_payload(jws.split(received)[2], setup.limits)[1])
     mode = trusted.config.introspection.mode if trusted.config.introspection is not None else "both"
     if mode == "opaque":
         raise InvalidToken(Reason.WRONG_TYPE, 'a JWT, and Introspection.mode of its issuer is "opaque"')
