@@ -1,6 +1,7 @@
 """The resource-server half of OAuth 2.0: every request's access token checked, whoever issued it."""
 
 from tokenguard import errors
+from tokenguard.claim_names import ClaimNames
 from tokenguard.config import HTTPSettings, Issuer, KeyPolicy, Limits
 from tokenguard.core.challenge import Challenge
 from tokenguard.core.model import AccessToken, Request
@@ -12,6 +13,7 @@ __all__ = [
     "AccessToken",
     "BearerToken",
     "Challenge",
+    "ClaimNames",
     "ClientSecret",
     "HTTPSettings",
     "Introspection",

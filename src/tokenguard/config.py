@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from tokenguard._checks import require_flag, require_number, require_url, string_tuple
+from tokenguard.claim_names import ClaimNames
 from tokenguard.errors import ConfigurationError
 from tokenguard.introspection import Introspection
 
@@ -25,6 +26,10 @@ _ML_DSA = (
 KNOWN_ALGORITHMS = frozenset(
     (*DEFAULT_ALGORITHMS, "RS384", "RS512", "PS384", "PS512", "ES384", "ES512", "ES256K", "Ed448", *_ML_DSA)
 )
+#: where a tenant's id stands in the issuer identifier of an `Issuer` for any tenant
+TENANT_PLACE = "{tenantid}"
+#: the standards' names
+DEFAULT_NAMES = ClaimNames()
 #: RFC 9068 4 speaks of "a few minutes" at most for clock skew
 MAX_LEEWAY = 300
 
@@ -125,13 +130,18 @@ def _is_proxy_url(value: str) -> bool:
 class Issuer:
     """An authorization server whose access tokens are accepted, and the rules for them.
 
-    `issuer`: the issuer identifier, compared with `iss` to the code point (RFC 9068 4).
+    `issuer`: the issuer identifier, compared with `iss` to the code point (RFC 9068 4). With `{tenantid}` in it, it
+    is one for every tenant of a provider: `iss` must then have the token's own tenant (`ClaimNames.tenant`) there,
+    whichever that is, so look at `AccessToken.tenant`.
     `jwks`: a JWK Set; nothing is fetched then. `jwks_uri`: where the JWK Set is; no discovery then. With neither,
     the metadata of the issuer is asked (RFC 8414, then OpenID Connect Discovery).
     `algorithms`: the JWS algorithms accepted. `profile`: "rfc9068" (typ at+jwt, every claim of RFC 9068 2.2), or
     "jwt" for issuers that send plain JWTs; what tells their access tokens from ID tokens is then `separator`:
     a claim name and the value it must have, or None as value for "present". By default one of scope, scp,
-    client_id, cid, appid must be there and none of nonce, at_hash, c_hash, s_hash.
+    client_id, cid, appid must be there and none of nonce, at_hash, c_hash, s_hash. `id_token_claims`: what must not
+    be there, in place of those four (or beside a separator). `types`: which values of `typ` that profile accepts, of
+    at+jwt, jwt and "" for an absent one; by default all three.
+    `claims`: a `ClaimNames`, for issuers that have names of their own for scopes, roles, tenant and the like.
     `audience`: this issuer's name (or names) for us, in place of the guard's.
     `max_lifetime`: the longest accepted exp - iat, seconds. `checks`: callables that get the claims of a token
     whose every other check passed, and answer whether it is accepted; a pure function, since its verdict is
@@ -147,6 +157,9 @@ class Issuer:
     algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS
     profile: Profile = "rfc9068"
     separator: Mapping[str, Any] | None = None
+    id_token_claims: Collection[str] | None = None
+    types: Collection[str | None] | None = None
+    claims: ClaimNames = DEFAULT_NAMES
     audience: str | tuple[str, ...] | None = None
     max_lifetime: float | None = None
     checks: tuple[ClaimCheck, ...] = ()
@@ -168,7 +181,8 @@ class Issuer:
         object.__setattr__(self, "algorithms", _algorithms(self.algorithms))
         if self.profile not in ("rfc9068", "jwt"):
             raise ConfigurationError(f'Issuer.profile must be "rfc9068" or "jwt", not {self.profile!r}')
-        self._check_separator()
+        self._check_plain_jwt()
+        self._check_tenants()
         if self.audience is not None:
             object.__setattr__(self, "audience", string_tuple("Issuer.audience", self.audience))
         if self.max_lifetime is not None:
@@ -183,12 +197,32 @@ class Issuer:
                 raise ConfigurationError("Issuer.introspection must be an Introspection")
             self.introspection.check_endpoint(insecure_http=self.insecure_http)
 
-    def _check_separator(self) -> None:
-        if self.separator is None:
-            return
+    def _check_plain_jwt(self) -> None:
+        if not isinstance(self.claims, ClaimNames):
+            raise ConfigurationError("Issuer.claims must be a ClaimNames")
+        names = {"separator": self.separator, "id_token_claims": self.id_token_claims, "types": self.types}
+        renamed = {f"claims.{name}": getattr(self.claims, name) for name in ("scopes", "client", "audience")}
         if self.profile != "jwt":
-            raise ConfigurationError('Issuer.separator goes with profile="jwt"; RFC 9068 tokens are told by their typ')
-        if not isinstance(self.separator, Mapping) or not self.separator:
-            raise ConfigurationError("Issuer.separator must be a mapping of claim name to value, not empty")
-        if not all(isinstance(name, str) and name for name in self.separator):
-            raise ConfigurationError("Issuer.separator: claim names must be non-empty strings")
+            for name, value in (names | renamed).items():
+                if value is not None:
+                    raise ConfigurationError(f'Issuer.{name} goes with profile="jwt"; RFC 9068 settles it otherwise')
+        if self.separator is not None:
+            if not isinstance(self.separator, Mapping) or not self.separator:
+                raise ConfigurationError("Issuer.separator must be a mapping of claim name to value, not empty")
+            if not all(isinstance(name, str) and name for name in self.separator):
+                raise ConfigurationError("Issuer.separator: claim names must be non-empty strings")
+        if self.id_token_claims is not None:
+            unwanted = string_tuple("Issuer.id_token_claims", self.id_token_claims, one_string=False)
+            object.__setattr__(self, "id_token_claims", frozenset(unwanted))
+        if self.types is not None:
+            if isinstance(self.types, str) or not self.types or not set(self.types) <= {"at+jwt", "jwt", "", None}:
+                raise ConfigurationError('Issuer.types must hold some of "at+jwt", "jwt" and "" (for an absent typ)')
+            object.__setattr__(self, "types", frozenset(name or None for name in self.types))
+
+    def _check_tenants(self) -> None:
+        if TENANT_PLACE not in self.issuer:
+            return
+        if self.claims.tenant is None or (self.jwks is None and self.jwks_uri is None):
+            raise ConfigurationError(f"Issuer.issuer with {TENANT_PLACE} needs claims.tenant, and jwks_uri or jwks")
+        if self.introspection is not None:
+            raise ConfigurationError(f"Issuer.issuer with {TENANT_PLACE} can't be asked: Issuer.introspection")

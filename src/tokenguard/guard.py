@@ -14,7 +14,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tokenguard._checks import require_flag, require_number, string_tuple
-from tokenguard.config import MAX_LEEWAY, HTTPSettings, Issuer, Limits
+from tokenguard.config import MAX_LEEWAY, TENANT_PLACE, HTTPSettings, Issuer, Limits
 from tokenguard.core import credentials, pipeline
 from tokenguard.core.challenge import Challenge, write_challenge
 from tokenguard.core.effects import Flow, Introspect, Question
@@ -119,6 +119,7 @@ class TokenGuard:
             tokens=BoundedMemory[Verified](token_cache) if token_cache else None,
             headers=BoundedMemory(_HEADERS_AN_ISSUER * len(configs)),
             introspecting=introspecting(trusted.values()),
+            of_many_tenants=tuple(each for issuer, each in trusted.items() if TENANT_PLACE in issuer),
         )
 
     @classmethod

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
+from tokenguard.claim_names import ClaimNames
 from tokenguard.config import HTTPSettings, Issuer, KeyPolicy, Limits
 from tokenguard.errors import ConfigurationError
 from tokenguard.introspection import AUTHENTICATION_METHODS, ClientSecret, Introspection
@@ -109,6 +110,8 @@ def _issuer(given: Mapping[str, Any], name: str) -> Issuer:
     settings = dict(given)
     if "keys" in settings:
         settings["keys"] = _built(KeyPolicy, settings["keys"], f"{name}.keys")
+    if "claims" in settings:
+        settings["claims"] = _built(ClaimNames, settings["claims"], f"{name}.claims")
     if isinstance(settings.get("introspection"), Mapping):
         settings["introspection"] = _introspection(settings["introspection"], f"{name}.introspection")
     return _built(Issuer, settings, name)

@@ -184,7 +184,7 @@ def test_an_unforeseen_error_is_an_outage(
 
     guard = protect(issuer)
     with monkeypatch.context() as patch:
-        patch.setattr(keysource, "build_key_set", fail)
+        patch.setattr(keysource, "key_set_of", fail)
         assert verdict(guard, issuer.mint()) == UNAVAILABLE
     failure = key_state(guard).last_error
     assert "unforeseen" in failure

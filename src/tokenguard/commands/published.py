@@ -15,7 +15,7 @@ from tokenguard.core import strict_json
 from tokenguard.core.discovery import MetadataError, jwks_uri_of, metadata_urls
 from tokenguard.core.effects import AnswerFailed
 from tokenguard.core.jwk import PublishedSecret, SkipKey, import_key
-from tokenguard.core.keys import KeySet, KeySetError, build_key_set
+from tokenguard.core.keys import KeySet, KeySetError, build_key_set, key_set_of
 from tokenguard.runtime.http import Document, HTTPClient, HTTPStatusFailed
 from tokenguard.runtime.iothread import IOThread
 
@@ -89,7 +89,7 @@ def published_keys(document: object, config: Issuer) -> tuple[tuple[PublishedKey
     """The keys of a JWK Set, and why none of them can be used, or an empty string."""
     used, fault = None, ""
     try:
-        used = build_key_set(document, config.algorithms, max_keys=config.keys.max_keys)
+        used = key_set_of(config, document)
     except KeySetError as cause:
         fault = str(cause)
     entries = document.get("keys") if isinstance(document, Mapping) else None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from sys import intern
 from typing import Any
 
-from tokenguard.config import Issuer
+from tokenguard.config import DEFAULT_NAMES, Issuer
 from tokenguard.core.forms import (
     NUMBERS,
     OPTIONAL,
@@ -17,9 +17,10 @@ from tokenguard.core.forms import (
     split_scopes,
     unfit,
 )
+from tokenguard.core.mapped import audience_of, check_mapped, client_of, scopes_of
 from tokenguard.core.model import Verified
-from tokenguard.core.plainjwt import check_separator, client_of, scopes_of
-from tokenguard.core.trust import Trusted
+from tokenguard.core.plainjwt import check_separator
+from tokenguard.core.trust import Trusted, is_tenants_issuer
 from tokenguard.errors import Denied, InvalidToken, Reason, Unavailable
 
 
@@ -36,13 +37,17 @@ def read_claims(  # noqa: PLR0912 - a branch a claim
     config, get = trusted.config, claims.get
     is_rfc9068 = config.profile == "rfc9068" and not introspected
     # the key that verified the token is this issuer's, so the token must be too (RFC 9068 4, RFC 8725 3.8)
-    if get("iss") != config.issuer:
+    issuer = get("iss")
+    if issuer != config.issuer and not is_tenants_issuer(config, claims):
         raise InvalidToken(Reason.UNKNOWN_ISSUER, f"iss is not {config.issuer} (compared exactly)")
     if not is_rfc9068 and not introspected:
         check_separator(claims, config)
     # a string or an array of strings, one of them ours to the code point (RFC 7519 4.1.3, RFC 9068 4)
     audience = get("aud")
-    audience = one_audience(audience) if type(audience) is str else list_of_text(claims, "aud")
+    if config.claims.audience is not None and not introspected:
+        audience = audience_of(claims, config.claims.audience)
+    else:
+        audience = one_audience(audience) if type(audience) is str else list_of_text(claims, "aud")
     if trusted.audiences.isdisjoint(audience):
         raise InvalidToken(
             Reason.WRONG_AUDIENCE, f"aud names none of: {', '.join(sorted(trusted.audiences))} (compared exactly)"
@@ -78,12 +83,14 @@ def read_claims(  # noqa: PLR0912 - a branch a claim
             raise malformed("scope must be a string of scopes")
         scopes = split_scopes(scope)
     else:
-        client_id, scopes = client_of(claims), scopes_of(claims)
+        client_id, scopes = client_of(claims, config.claims), scopes_of(claims, config.claims)
+    if config.claims is not DEFAULT_NAMES:
+        check_mapped(claims, config.claims)
     if not OPTIONAL.keys().isdisjoint(claims):
         check_optional(claims)
     return Verified._make(  # half the cost of Verified(...)
         (
-            config.issuer,
+            issuer,
             subject,
             client_id and intern(client_id),  # the cache holds many tokens of few clients
             audience,
@@ -97,6 +104,8 @@ def read_claims(  # noqa: PLR0912 - a branch a claim
             "cnf" in claims,
             payload,
             generation,
+            config.issuer,
+            config.claims,
         )
     )
 

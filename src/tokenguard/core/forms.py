@@ -77,6 +77,15 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _is_actor(value: Any) -> bool:
+    """An actor's identity is text, and so was that of each before (the cap on depth ends the recursion)."""
+    return (
+        isinstance(value, dict)
+        and all(_is_text(value[name]) for name in ("sub", "iss") if name in value)
+        and ("act" not in value or _is_actor(value["act"]))
+    )
+
+
 def _is_details(value: Any) -> bool:
     return isinstance(value, list) and all(
         isinstance(entry, dict) and isinstance(entry.get("type"), str) for entry in value
@@ -88,7 +97,7 @@ OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "auth_time": (_is_time, "a number"),  # RFC 9068 2.2.1
     "acr": (_is_text, "a non-empty string"),  # RFC 9068 2.2.1
     "cnf": (_is_object, "an object"),  # RFC 7800 3.1
-    "act": (_is_object, "an object"),  # RFC 8693 4.1
+    "act": (_is_actor, "an object that names an actor"),  # RFC 8693 4.1
     "may_act": (_is_object, "an object"),  # RFC 8693 4.4
     "authorization_details": (_is_details, "an array of objects with a type"),  # RFC 9396 9.1
 }

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tokenguard.config import TENANT_PLACE, Issuer
 from tokenguard.core.algorithms import ALGORITHMS, Verifier
 from tokenguard.core.jwk import PublicKey, SkipKey, import_key
 
@@ -87,10 +88,11 @@ class KeyView(Protocol):
         """The newest key set and its times."""
 
 
-def build_key_set(document: object, algorithms: Iterable[str], *, max_keys: int) -> KeySet:
+def build_key_set(document: object, algorithms: Iterable[str], *, max_keys: int, of_any_tenant: bool = False) -> KeySet:
     """The usable keys of a JWK Set (RFC 7517 5); one that can't be read is skipped, the rest serve.
 
-    `algorithms`: those the issuer may use. Raises `KeySetError` where nothing usable is left.
+    `algorithms`: those the issuer may use. `of_any_tenant`: only the keys that may sign for every tenant.
+    Raises `KeySetError` where nothing usable is left.
     """
     if not isinstance(document, Mapping) or not isinstance(document.get("keys"), list | tuple):
         raise KeySetError("not a JWK Set: a JSON object with an array named keys")
@@ -105,6 +107,8 @@ def build_key_set(document: object, algorithms: Iterable[str], *, max_keys: int)
             key = import_key(entry)
             if not _algorithms_of(key, algorithms):
                 raise SkipKey("it serves none of the algorithms in Issuer.algorithms")
+            if of_any_tenant and TENANT_PLACE not in entry.get("issuer", TENANT_PLACE):
+                raise SkipKey("its member issuer names one tenant, for which alone it may sign")
         except SkipKey as reason:
             skipped.append(f"key {position}: {reason}")
         else:
@@ -113,6 +117,12 @@ def build_key_set(document: object, algorithms: Iterable[str], *, max_keys: int)
     if not unambiguous:
         raise KeySetError("no usable key: " + ("; ".join(skipped[:5]) or "the set is empty"))
     return KeySet(unambiguous, algorithms, skipped)
+
+
+def key_set_of(config: Issuer, document: object) -> KeySet:
+    """The keys of a JWK Set that this issuer's tokens may be signed with."""
+    is_template = TENANT_PLACE in config.issuer
+    return build_key_set(document, config.algorithms, max_keys=config.keys.max_keys, of_any_tenant=is_template)
 
 
 def _without_ambiguous(keys: Iterable[PublicKey], algorithms: Iterable[str], skipped: list[str]) -> list[PublicKey]:

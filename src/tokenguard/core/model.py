@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from tokenguard.claim_names import ClaimNames
+from tokenguard.core.mapped import Mapped, read_mapped
+
 Text: TypeAlias = str | bytes
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[Text, Text]]
 Form: TypeAlias = bytes | Mapping[str, str] | Iterable[tuple[str, str]]
@@ -65,7 +68,8 @@ class Credential(NamedTuple):
 class Verified(NamedTuple):
     """What a token says that passed every check of the token itself. Shared by all who present it, so immutable.
 
-    `payload`: the claims as the issuer's bytes. `generation`: of the keys under which the signature held.
+    `payload`: the claims as the issuer's bytes. `generation`: of the keys under which the signature held. `configured`:
+    the issuer as `Issuer` has it, which may be for many tenants with a name each; `names`: where it puts things.
     """
 
     issuer: str
@@ -82,6 +86,8 @@ class Verified(NamedTuple):
     is_bound: bool
     payload: bytes
     generation: int
+    configured: str
+    names: ClaimNames
 
     def __repr__(self) -> str:
         return f"Verified(issuer={self.issuer!r}, subject={self.subject!r}, id={self.id!r})"
@@ -93,11 +99,12 @@ class AccessToken:
     Holds the claims, never the token itself. Each request has its own: what a view does to `claims` stays there.
     """
 
-    __slots__ = ("_claims", "_verified")
+    __slots__ = ("_claims", "_mapped", "_verified")
 
     def __init__(self, verified: Verified) -> None:
         self._verified = verified
         self._claims: dict[str, Any] | None = None
+        self._mapped: Mapped | None = None
 
     @property
     def issuer(self) -> str:
@@ -106,7 +113,7 @@ class AccessToken:
 
     @property
     def subject(self) -> str | None:
-        """`sub`; a client acting for itself may have its own id here (RFC 9068 5)."""
+        """`sub`; where `is_client` holds it is no user, whatever it looks like (RFC 9068 5)."""
         return self._verified.subject
 
     @property
@@ -150,6 +157,40 @@ class AccessToken:
         return self._verified.acr
 
     @property
+    def is_client(self) -> bool:
+        """Does the client act for itself, with no user behind it (RFC 9068 5; `ClaimNames` says how that is told)?"""
+        return self._from_names().is_client
+
+    @property
+    def actor(self) -> dict[str, Any] | None:
+        """`act` without its history: who acts for the subject now, by `sub` and often `iss` (RFC 8693 4.1).
+
+        None where nobody does. What else is in it, as exp or aud, has no meaning for the token.
+        """
+        actor = self._from_names().actor
+        return None if actor is None else dict(actor)
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles, where `ClaimNames.roles` of the issuer says that they are."""
+        return self._from_names().roles
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """The permissions, where `ClaimNames.permissions` of the issuer says that they are."""
+        return self._from_names().permissions
+
+    @property
+    def tenant(self) -> str | None:
+        """The tenant or organization, where `ClaimNames.tenant` of the issuer says that it is."""
+        return self._from_names().tenant
+
+    @property
+    def scope_prefix(self) -> str:
+        """What clients put before this issuer's scopes: `ClaimNames.scope_prefix`. Not in `scopes`."""
+        return self._verified.names.scope_prefix
+
+    @property
     def claims(self) -> dict[str, Any]:
         """Every claim, as JSON has it; parsed on first use and the caller's own."""
         if self._claims is None:
@@ -160,6 +201,13 @@ class AccessToken:
     def confirmation(self) -> dict[str, Any] | None:
         """`cnf`: the key that the sender proved to hold (RFC 7800 3.1); None for a bearer token."""
         return json.loads(self._verified.payload)["cnf"] if self._verified.is_bound else None
+
+    def _from_names(self) -> Mapped:
+        """Read from the issuer's bytes, not from `claims`, which the caller may have changed."""
+        if self._mapped is None:
+            verified = self._verified
+            self._mapped = read_mapped(verified.payload, verified.names, verified.client_id)
+        return self._mapped
 
     def __repr__(self) -> str:
         return f"AccessToken(issuer={self.issuer!r}, subject={self.subject!r}, id={self.id!r})"

@@ -72,7 +72,7 @@ def validate(setup: Setup, token: str, now: float, monotonic: float, *, live: bo
         if setup.tokens is not None:
             setup.tokens.put(digest, verified)
     if live:
-        yield from confirm_live(setup.issuers[verified.issuer], received)
+        yield from confirm_live(setup.issuers[verified.configured], received)
     return AccessToken(verified)
 
 
@@ -127,7 +127,7 @@ def _recall(
     verified = tokens.get(digest)
     if verified is None:
         return None
-    snapshot = issuers[verified.issuer].keys.snapshot
+    snapshot = issuers[verified.configured].keys.snapshot
     return verified if monotonic < snapshot.refresh_at and verified.generation == snapshot.generation else None
 
 

@@ -195,7 +195,12 @@ def _check_authentication(token: AccessToken, requirement: Requirement, now: flo
 
 def _check_scopes(token: AccessToken, requirement: Requirement) -> None:
     scopes = requirement.scopes
-    if isinstance(scopes, AllOf | AnyOf) and not scopes.is_met(token.scopes):
-        error = InsufficientScope(Reason.INSUFFICIENT_SCOPE, f"the route demands {scopes!r}")
-        error.scope = requirement.scope
-        raise error
+    if not isinstance(scopes, AllOf | AnyOf) or scopes.is_met(token.scopes):
+        return
+    # clients and challenges may name scopes with the issuer's prefix, which tokens and `scopes` are without
+    prefix = token.scope_prefix
+    if prefix and scopes.is_met(token.scopes | {prefix + scope for scope in token.scopes}):
+        return
+    error = InsufficientScope(Reason.INSUFFICIENT_SCOPE, f"the route demands {scopes!r}")
+    error.scope = requirement.scope
+    raise error

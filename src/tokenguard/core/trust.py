@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from tokenguard.config import Issuer, Limits
+from tokenguard.config import TENANT_PLACE, Issuer, Limits
 from tokenguard.core.algorithms import Verifier
 from tokenguard.core.effects import Outcome
 from tokenguard.core.jws import Header
 from tokenguard.core.keys import KeyView
+from tokenguard.core.mapped import one_text
 from tokenguard.core.model import Verified
-from tokenguard.errors import InvalidToken, Reason
+from tokenguard.errors import ConfigurationError, InvalidToken, Reason
 
 _V = TypeVar("_V")
 
@@ -22,6 +24,8 @@ TYPES: dict[str, frozenset[str | None]] = {
     "rfc9068": frozenset({"at+jwt"}),
     "jwt": frozenset({"at+jwt", "jwt", None}),
 }
+# Only a tenant's id may stand in an issuer's name: nothing that could make another URL of it
+_TENANT = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 class Memory(Protocol[_V]):
@@ -61,6 +65,14 @@ class Trusted:
     keys: KeyView
     answers: Answers | None = None
 
+    def __post_init__(self) -> None:
+        others = self.audiences.intersection(self.config.claims.other_audiences)
+        if others:
+            raise ConfigurationError(
+                f"the audience {min(others)} names no API at {self.config.issuer} (ClaimNames.other_audiences): "
+                "tokens for everything there have it"
+            )
+
 
 class Introspecting(NamedTuple):
     """The issuers that are asked. `by_prefix`: of opaque tokens, longest first. `takes_jwts`: asked about JWTs too."""
@@ -75,6 +87,7 @@ class Setup:
 
     `only`: the issuer, where there is just one. `algorithms`: those that any issuer may use. `tokens`: verified
     tokens by SHA-256, None where the cache is off. `headers`: by their encoded text; an attacker can't fill it.
+    `of_many_tenants`: the issuers whose name has a place for the tenant.
     """
 
     issuers: Mapping[str, Trusted]
@@ -86,6 +99,7 @@ class Setup:
     tokens: Memory[Verified] | None
     headers: Memory[SettledHeader]
     introspecting: Introspecting | None = None
+    of_many_tenants: tuple[Trusted, ...] = ()
 
 
 def find_issuer(setup: Setup, claims: Mapping[str, Any]) -> Trusted:
@@ -93,11 +107,23 @@ def find_issuer(setup: Setup, claims: Mapping[str, Any]) -> Trusted:
     issuer = claims.get("iss")
     trusted = setup.issuers.get(issuer) if isinstance(issuer, str) else None
     if trusted is None:
+        trusted = next((each for each in setup.of_many_tenants if is_tenants_issuer(each.config, claims)), None)
+    if trusted is None:
         raise InvalidToken(
             Reason.UNKNOWN_ISSUER,
             f"iss is none of the configured issuers: {', '.join(list(setup.issuers)[:10])} (compared exactly)",
         )
     return trusted
+
+
+def is_tenants_issuer(config: Issuer, claims: Mapping[str, Any]) -> bool:
+    """Is `iss` the configured name with the token's own tenant in its place?"""
+    if TENANT_PLACE not in config.issuer:
+        return False
+    tenant = one_text(claims, config.claims.tenant)
+    if tenant is None or not _TENANT.fullmatch(tenant):
+        return False
+    return bool(claims.get("iss") == config.issuer.replace(TENANT_PLACE, tenant))
 
 
 def check_header(header: Header, config: Issuer) -> None:
@@ -107,7 +133,7 @@ def check_header(header: Header, config: Issuer) -> None:
             Reason.UNSUPPORTED_ALGORITHM, f"Issuer.algorithms of this issuer: {', '.join(config.algorithms)}"
         )
     # typ must say access token (RFC 9068 4)
-    if header.typ not in TYPES[config.profile]:
+    if header.typ not in (TYPES[config.profile] if config.types is None else config.types):
         raise InvalidToken(Reason.WRONG_TYPE, _type_hint(header, config))
 
 

@@ -19,7 +19,7 @@ from tokenguard.config import Issuer
 from tokenguard.core import strict_json
 from tokenguard.core.discovery import MetadataError, jwks_uri_of
 from tokenguard.core.effects import AnswerFailed
-from tokenguard.core.keys import NEVER_FETCHED, KeySetError, KeySnapshot, build_key_set
+from tokenguard.core.keys import NEVER_FETCHED, KeySetError, KeySnapshot, key_set_of
 from tokenguard.errors import ConfigurationError
 from tokenguard.runtime import forksafe, observe
 from tokenguard.runtime.health import KeyState, key_state
@@ -52,7 +52,7 @@ class StaticKeys:
 
     def __init__(self, config: Issuer) -> None:
         try:
-            keys = build_key_set(config.jwks, config.algorithms, max_keys=config.keys.max_keys)
+            keys = key_set_of(config, config.jwks)
         except KeySetError as cause:
             raise ConfigurationError(f"Issuer.jwks of {config.issuer}: {cause}") from None
         observe.keys_changed(config.issuer, keys)
@@ -169,7 +169,7 @@ class FetchedKeys:
                 parsed = strict_json.parse_document(document.body)
             except ValueError as cause:
                 raise KeySetError(f"the key set is {cause}") from None
-            keys = build_key_set(parsed, self._config.algorithms, max_keys=policy.max_keys)
+            keys = key_set_of(self._config, parsed)
         age = _max_age(document.cache_control, policy.max_age)
         fresh_for = max(age, policy.cooldown) * (1 - _JITTER * random.random())  # noqa: S311 - spreads load, no secret
         changed = old.keys is None or keys is None or keys.identity != old.keys.identity
