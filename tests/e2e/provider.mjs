@@ -1,6 +1,7 @@
 // A certified authorization server (oidc-provider) on loopback, for the end-to-end tests.
 //
-// In:  one line of JSON on stdin, {"port": 0 for any, "path": "" or "/tenant", "keys": [private JWK, ...]}.
+// In:  one line of JSON on stdin, {"port": 0 for any, "path": "" or "/tenant", "keys": [private JWK, ...],
+//      "apiKeys": [public JWK of the resource server, ...]}.
 //      Stdin is the lifeline too: when it closes, the server ends, so a killed test run leaves nothing behind.
 // Out: one line of JSON on stdout when ready, {"issuer": URL, "control": URL}.
 // POST {control}/control/keys with a JSON array of private JWKs replaces the signing keys; the first key that can serve an alg signs.
@@ -21,16 +22,32 @@ const ALG_OF_RESOURCE = new Map([
   ...['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'].map((alg) => [`${API}/${alg}`, alg]),
 ]);
 
+const OPAQUE = `${API}/opaque`;
+
 function resourceServer(_ctx, resource) {
+  const common = { audience: API, scope: 'orders:read orders:write', accessTokenTTL: 600 };
+  if (resource === OPAQUE) return { ...common, accessTokenFormat: 'opaque' };
   const alg = ALG_OF_RESOURCE.get(resource);
   if (!alg) throw new errors.InvalidTarget();
-  return {
-    audience: API,
-    scope: 'orders:read orders:write',
-    accessTokenFormat: 'jwt',
-    accessTokenTTL: 600,
-    jwt: { sign: { alg } },
-  };
+  return { ...common, accessTokenFormat: 'jwt', jwt: { sign: { alg } } };
+}
+
+// The resource server, registered once for each way to say that it is the one who asks about tokens.
+function resourceServers(keys) {
+  const secret = 'orders-api-secret/+%:';
+  const api = { grant_types: [], response_types: [], redirect_uris: [] };
+  return [
+    { client_id: 'orders-api-basic', client_secret: secret, token_endpoint_auth_method: 'client_secret_basic' },
+    { client_id: 'orders-api-post', client_secret: secret, token_endpoint_auth_method: 'client_secret_post' },
+    { client_id: 'orders-api-key', jwks: { keys }, token_endpoint_auth_method: 'private_key_jwt' },
+    {
+      client_id: 'orders-api-signed',
+      client_secret: secret,
+      token_endpoint_auth_method: 'client_secret_basic',
+      introspection_signed_response_alg: 'ES256',
+    },
+    { client_id: 'refused-api', client_secret: secret, token_endpoint_auth_method: 'client_secret_basic' },
+  ].map((client) => ({ ...api, ...client }));
 }
 
 const configuration = {
@@ -58,6 +75,9 @@ const configuration = {
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: true },
+    introspection: { enabled: true, allowedPolicy: (_ctx, client) => client.clientId !== 'refused-api' },
+    jwtIntrospection: { enabled: true },
+    revocation: { enabled: true },
     resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer },
   },
 };
@@ -72,8 +92,9 @@ async function listen(server, port) {
 console.info = console.error;
 
 const lines = createInterface({ input: process.stdin });
-const [{ port, path, keys }] = (await once(lines, 'line')).map(JSON.parse);
+const [{ port, path, keys, apiKeys }] = (await once(lines, 'line')).map(JSON.parse);
 lines.once('close', () => process.exit());
+configuration.clients.push(...resourceServers(apiKeys));
 
 let handle;
 const server = createServer((request, response) => {

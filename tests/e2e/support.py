@@ -19,6 +19,10 @@ ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 SERVICE, SERVICE_SECRET = "orders-service", "orders-service-secret"
 APP, APP_CALLBACK = "orders-app", "https://app.example.com/callback"
 
+API_SECRET = "orders-api-secret/+%:"
+API_KEY = ec.generate_private_key(ec.SECP256R1())
+OPAQUE = "opaque"
+
 JWK = dict[str, Any]
 
 
@@ -65,7 +69,10 @@ class Provider:
         return keys
 
     def client_credentials_token(self, scope: str = "orders:read", alg: str = "RS256") -> str:
-        """An access token that the confidential client got for itself; an empty `scope` asks for none."""
+        """An access token that the confidential client got for itself; an empty `scope` asks for none.
+
+        With OPAQUE in place of an `alg` it is an opaque one.
+        """
         form = {"grant_type": "client_credentials", "client_id": SERVICE, "client_secret": SERVICE_SECRET}
         return self._tokens(form | {"scope": scope}, alg)["access_token"]
 
@@ -92,6 +99,11 @@ class Provider:
         form = {"grant_type": "refresh_token", "client_id": APP, "refresh_token": refresh_token}
         return self._tokens(form, alg)
 
+    def revoke(self, token: str) -> None:
+        """Have the confidential client revoke a token of its own (RFC 7009 2.1)."""
+        form = {"token": token, "client_id": SERVICE, "client_secret": SERVICE_SECRET}
+        self._http.post(self.metadata["revocation_endpoint"], data=form).raise_for_status()
+
     def rotate(self, *, retain: bool = True) -> None:
         """Sign with new keys from now on; the old ones stay published, or are gone at once with `retain=False`."""
         self._keys = signing_keys() + (self._keys if retain else [])
@@ -106,11 +118,16 @@ class Provider:
         self._start(port=httpx.URL(self.issuer).port)
 
     def _start(self, port: int | None) -> None:
-        self._server = Server({"port": port, "path": self._path, "keys": self._keys})
+        self._server = Server({"port": port, "path": self._path, "keys": self._keys, "apiKeys": _public_keys()})
         self.issuer = self._server.ready["issuer"]
 
     def _tokens(self, form: dict[str, str], alg: str) -> dict[str, str]:
         return _answer(self._http.post(self.metadata["token_endpoint"], data=form | {"resource": _resource(alg)}))
+
+
+def _public_keys() -> list[JWK]:
+    """The resource server's own, for private_key_jwt."""
+    return [ECAlgorithm.to_jwk(API_KEY.public_key(), as_dict=True)]
 
 
 def _resource(alg: str) -> str:
