@@ -28,6 +28,8 @@ KNOWN_ALGORITHMS = frozenset(
 )
 #: where a tenant's id stands in the issuer identifier of an `Issuer` for any tenant
 TENANT_PLACE = "{tenantid}"
+#: claims that are an ID token's alone (OpenID Connect Core 2, 3.1.3.6, 3.3.2.11)
+ID_TOKEN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash", "s_hash"})
 #: the standards' names
 DEFAULT_NAMES = ClaimNames()
 #: RFC 9068 4 speaks of "a few minutes" at most for clock skew

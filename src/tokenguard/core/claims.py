@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from sys import intern
 from typing import Any
 
-from tokenguard.config import DEFAULT_NAMES, Issuer
+from tokenguard.config import DEFAULT_NAMES, TENANT_PLACE, Issuer
 from tokenguard.core.forms import (
     NUMBERS,
     OPTIONAL,
@@ -38,7 +38,7 @@ def read_claims(  # noqa: PLR0912 - a branch a claim
     is_rfc9068 = config.profile == "rfc9068" and not introspected
     # the key that verified the token is this issuer's, so the token must be too (RFC 9068 4, RFC 8725 3.8)
     issuer = get("iss")
-    if issuer != config.issuer and not is_tenants_issuer(config, claims):
+    if (issuer != config.issuer or TENANT_PLACE in config.issuer) and not is_tenants_issuer(config, claims):
         raise InvalidToken(Reason.UNKNOWN_ISSUER, f"iss is not {config.issuer} (compared exactly)")
     if not is_rfc9068 and not introspected:
         check_separator(claims, config)

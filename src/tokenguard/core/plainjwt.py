@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from tokenguard.config import Issuer
+from tokenguard.config import ID_TOKEN_CLAIMS, Issuer
 from tokenguard.core.mapped import holds
 from tokenguard.errors import InvalidToken, Reason
 
-#: by default: an access token has one of these, an ID token none of them ...
+#: by default: an access token has one of these, an ID token none of them
 _ACCESS_TOKEN_CLAIMS = frozenset({"scope", "scp", "client_id", "cid", "appid"})
-#: ... and these are an ID token's alone (OpenID Connect Core 2, 3.1.3.6, 3.3.2.11)
-_ID_TOKEN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash", "s_hash"})
 
 
 def check_separator(claims: Mapping[str, Any], config: Issuer) -> None:
@@ -25,7 +23,7 @@ def check_separator(claims: Mapping[str, Any], config: Issuer) -> None:
         raise InvalidToken(Reason.WRONG_TYPE, _looks_like_id_token("none", _ACCESS_TOKEN_CLAIMS))
     id_token_claims = config.id_token_claims
     if id_token_claims is None:
-        id_token_claims = _ID_TOKEN_CLAIMS if config.separator is None else frozenset()
+        id_token_claims = ID_TOKEN_CLAIMS if config.separator is None else frozenset()
     if not claims.keys().isdisjoint(id_token_claims):
         raise InvalidToken(Reason.WRONG_TYPE, _looks_like_id_token("one", id_token_claims))
 

@@ -1,0 +1,29 @@
+"""Issuers of well-known providers, right about each one's peculiarities: one line in place of a page of settings.
+
+Each function returns an `Issuer` and takes that class's other settings too (`audience`, `introspection`, `keys`,
+`jwks`, `jwks_uri`, `checks`, `max_lifetime`, `insecure_http`). Wrong arguments raise `ConfigurationError`.
+
+>>> from tokenguard import TokenGuard
+>>> guard = TokenGuard(audience="https://api.example.com", issuers=[auth0("example.eu.auth0.com")])
+>>> guard.issuers
+('https://example.eu.auth0.com/',)
+"""
+
+from tokenguard.providers.entra_id import ANY_TENANT, entra
+from tokenguard.providers.hosted import auth0, cognito, google, okta, pingone
+from tokenguard.providers.self_hosted import authentik, duende, keycloak, ory, zitadel
+
+__all__ = [
+    "ANY_TENANT",
+    "auth0",
+    "authentik",
+    "cognito",
+    "duende",
+    "entra",
+    "google",
+    "keycloak",
+    "okta",
+    "ory",
+    "pingone",
+    "zitadel",
+]

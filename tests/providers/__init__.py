@@ -1,0 +1,1 @@
+"""The presets for providers, against tokens shaped as their documentation shows."""
