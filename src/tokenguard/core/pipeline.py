@@ -57,10 +57,6 @@ def validate(setup: Setup, token: str, now: float, monotonic: float, *, live: bo
     `live`: its issuer must be asked about it now.
     """
     received = jws.received_bytes(token, setup.limits)
-    if setup.introspecting is not None:
-        asked = whom_to_ask(setup, setup.introspecting, received)
-        if asked is not None:
-            return (yield from validate_remotely(setup, asked, received, now, live=live))
     verified, digest = None, b""
     if setup.tokens is not None:
         digest = hashlib.blake2b(received, digest_size=32).digest()
@@ -68,6 +64,10 @@ def validate(setup: Setup, token: str, now: float, monotonic: float, *, live: bo
     if verified is not None:
         check_now(verified, now, setup.leeway)
     else:
+        if setup.introspecting is not None:
+            asked = whom_to_ask(setup, setup.introspecting, received)
+            if asked is not None:
+                return (yield from validate_remotely(setup, asked, received, now, live=live))
         verified = yield from verify(setup, received, now, monotonic)
         if setup.tokens is not None:
             setup.tokens.put(digest, verified)
