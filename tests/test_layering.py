@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stores": BELOW_CORE | {"core"},
     "feeds": BELOW_CORE | {"core"},
     "providers": BELOW_CORE,
-    "settings": BELOW_CORE,
+    "settings": BELOW_CORE | {"providers"},
     "guard": BELOW_GUARD | {"settings"},
     "_raising": {"errors"},
     "_paths": BELOW_CORE,

@@ -115,3 +115,40 @@ def test_a_wrong_variable_is_named(changed: dict[str, str | None], named: str) -
     with pytest.raises(ConfigurationError) as refused:
         TokenGuard.from_env({name: value for name, value in environ.items() if value is not None})
     assert named in str(refused.value)
+
+
+def test_a_mapping_may_name_a_provider() -> None:
+    """A settings file reaches the presets, and those that make several issuers make several."""
+    ids = ["8eaef023-2b34-4da1-9baa-8bc8c9d6a490", "82229342-1101-4ab6-817b-70c0747630f3"]
+    entra = {"provider": "entra", "tenant": ids, "client_id": ids[0], "keys": {"cooldown": 5}}
+    guard = TokenGuard.from_mapping(BASE | {"issuers": [{"provider": "auth0", "domain": "shop.auth0.com"}, entra]})
+    assert guard.issuers == (
+        "https://shop.auth0.com/",
+        *(f"https://login.microsoftonline.com/{tenant}/v2.0" for tenant in ids),
+    )
+
+
+def test_a_mapping_may_say_where_claims_are() -> None:
+    """JSON has no tuples: there a list is several, and a list in it a path."""
+    local = LocalIssuer()
+    issuer = {"issuer": local.issuer, "jwks": local.jwks, "claims": {"roles": [["realm", "roles"], "groups"]}}
+    guard = TokenGuard.from_mapping({"audience": local.audience, "issuers": [issuer]})
+    assert guard.validate(local.mint(realm={"roles": ["a"]}, groups=["b"])).roles == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("issuer", "named"),
+    [
+        ({"provider": "auth1", "domain": "shop.auth0.com"}, "provider must be one of auth0"),
+        ({"provider": ["auth0"]}, "provider must be one of auth0"),
+        ({"provider": "auth0"}, "domain"),
+        ({"provider": "auth0", "domain": "shop.auth0.com", "domian": 1}, "unknown setting domian"),
+        ({"provider": "auth0", "domain": "https://shop.auth0.com"}, "auth0: domain"),
+        ({"issuer": ISSUER, "claims": {"rolls": "roles"}}, "did you mean issuers[0].claims.roles?"),
+    ],
+)
+def test_what_is_wrong_with_a_provider_is_named(issuer: dict[str, Any], named: str) -> None:
+    """The error says which setting, and what would do."""
+    with pytest.raises(ConfigurationError) as caught:
+        arguments_from_mapping(BASE | {"issuers": [issuer]})
+    assert named in str(caught.value)

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
+from tokenguard import providers
 from tokenguard.claim_names import ClaimNames
 from tokenguard.config import HTTPSettings, Issuer, KeyPolicy, Limits
 from tokenguard.errors import ConfigurationError
 from tokenguard.introspection import AUTHENTICATION_METHODS, ClientSecret, Introspection
 
 _C = TypeVar("_C")
+_PRESETS: dict[str, Callable[..., Issuer | list[Issuer]]] = {
+    name: preset for name in providers.__all__ if callable(preset := getattr(providers, name))
+}
 
 GUARD_SETTINGS = frozenset(
     {
@@ -36,15 +41,19 @@ GUARD_SETTINGS = frozenset(
 
 
 def arguments_from_mapping(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Keyword arguments for `TokenGuard`. Issuers are strings, mappings or `Issuer`; http and limits mappings."""
+    """Keyword arguments for `TokenGuard`. Issuers are strings, mappings or `Issuer`; http and limits mappings.
+
+    An issuer's mapping has the names of `Issuer`'s settings, or `provider` and the arguments of that preset.
+    """
     arguments = known_settings(settings, GUARD_SETTINGS, "")
     for name in ("audience", "issuers"):
         if name not in arguments:
             raise ConfigurationError(f"{name} is required")
     if isinstance(arguments["issuers"], list | tuple):
         arguments["issuers"] = [
-            _issuer(item, f"issuers[{position}]") if isinstance(item, Mapping) else item
+            issuer
             for position, item in enumerate(arguments["issuers"])
+            for issuer in (_issuers_of(item, f"issuers[{position}]") if isinstance(item, Mapping) else [item])
         ]
     if "http" in arguments:
         arguments["http"] = _built(HTTPSettings, arguments["http"], "http")
@@ -57,7 +66,7 @@ def arguments_from_environ(environ: Mapping[str, str], prefix: str) -> dict[str,
     """Keyword arguments for `TokenGuard` from variables that begin with `prefix`.
 
     AUDIENCE and ISSUERS are lists with commas or spaces between the items; ISSUERS may also be a JSON array, whose
-    objects have the names of `Issuer`'s settings. LEEWAY and TOKEN_CACHE are numbers, FORM_BODY is true or false,
+    objects are as in a mapping. LEEWAY and TOKEN_CACHE are numbers, FORM_BODY is true or false,
     REALM and REQUEST_ID_HEADER text; CA_FILE, PROXY and USER_AGENT are those of `HTTPSettings`.
     """
     given = {name.removeprefix(prefix): value for name, value in environ.items() if name.startswith(prefix)}
@@ -101,12 +110,29 @@ def _built(kind: type[_C], given: object, name: str) -> _C:
     fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(kind)  # type: ignore[arg-type]
     settings = known_settings(given, [field.name for field in fields], f"{name}.")
     for field in fields:
-        if field.default is dataclasses.MISSING and field.name not in settings:
+        if field.default is field.default_factory is dataclasses.MISSING and field.name not in settings:
             raise ConfigurationError(f"{name}.{field.name} is required")
     return kind(**settings)
 
 
-def _issuer(given: Mapping[str, Any], name: str) -> Issuer:
+def _issuers_of(given: Mapping[str, Any], name: str) -> list[Issuer]:
+    """`provider` may name one of `tokenguard.providers`; the rest are then its arguments."""
+    settings = _parts_built(given, name)
+    if "provider" not in settings:
+        return [_built(Issuer, settings, name)]
+    provider = settings.pop("provider")
+    if not isinstance(provider, str) or provider not in _PRESETS:
+        raise ConfigurationError(f"{name}.provider must be one of {', '.join(sorted(_PRESETS))}")
+    preset = _PRESETS[provider]
+    try:
+        inspect.signature(preset).bind(**settings)
+    except TypeError as cause:
+        raise ConfigurationError(f"{name}: {provider}: {cause}") from None
+    made = preset(**settings)
+    return made if isinstance(made, list) else [made]
+
+
+def _parts_built(given: Mapping[str, Any], name: str) -> dict[str, Any]:
     settings = dict(given)
     if "keys" in settings:
         settings["keys"] = _built(KeyPolicy, settings["keys"], f"{name}.keys")
@@ -114,7 +140,7 @@ def _issuer(given: Mapping[str, Any], name: str) -> Issuer:
         settings["claims"] = _built(ClaimNames, settings["claims"], f"{name}.claims")
     if isinstance(settings.get("introspection"), Mapping):
         settings["introspection"] = _introspection(settings["introspection"], f"{name}.introspection")
-    return _built(Issuer, settings, name)
+    return settings
 
 
 def _introspection(given: Mapping[str, Any], name: str) -> Introspection:
