@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from runtime.asking import INTROSPECT, ISSUER_FAILS, asked_at, questions
+from runtime.asking import INTROSPECT, ISSUER_FAILS, asked_at, form_of, questions
 from runtime.servers import canned, http_answer
 from runtime.support import Clock, Protect, averdict, until, verdict
 from tokenguard import errors
@@ -244,3 +246,28 @@ def test_a_closed_guard_asks_nobody(issuer: LocalIssuer, protect: Protect) -> No
         assert waiting.result() == ISSUER_FAILS
     assert verdict(guard, issuer.mint_opaque()) == ISSUER_FAILS
     assert len(questions(issuer)) == 1
+
+
+FORKING = """
+import os, sys
+from tokenguard import ClientSecret, Introspection, Issuer, TokenGuard
+issuer, client_id, secret, before, after = sys.argv[1:]
+introspection = Introspection(ClientSecret(client_id, secret), timeout=60)
+guard = TokenGuard(audience="https://api.example.com", issuers=[Issuer(issuer, introspection=introspection)])
+guard.validate(before)
+child = os.fork()
+guard.validate(after)
+if child == 0:
+    guard.validate(before)
+    os._exit(0)
+guard.close()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_forked_child_asks_for_itself(issuer: LocalIssuer) -> None:
+    """Over connections of its own, while its parent goes on over the old ones."""
+    before, after = issuer.mint_opaque(), issuer.mint_opaque()
+    arguments = [issuer.issuer, *issuer.resource_server, before, after]
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKING, *arguments], check=True, timeout=60)
+    assert [form_of(question)["token"] for question in questions(issuer)].count(after) == 2

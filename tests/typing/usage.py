@@ -11,7 +11,20 @@ from typing import Annotated, Any, assert_type
 
 from fastapi import Depends, FastAPI, Security
 
-from tokenguard import AccessToken, Issuer, Request, Requirement, TokenGuard, all_of, any_of, errors
+from tokenguard import (
+    AccessToken,
+    BearerToken,
+    ClientSecret,
+    Introspection,
+    Issuer,
+    PrivateKeyJWT,
+    Request,
+    Requirement,
+    TokenGuard,
+    all_of,
+    any_of,
+    errors,
+)
 from tokenguard.config import KeyPolicy
 from tokenguard.fastapi import Protect
 from tokenguard.flask import Protect as FlaskProtect
@@ -47,6 +60,11 @@ def checks_requests(raw: str, url: str) -> None:
     guard.check(request, scopes=all_of("orders:read", any_of("eu", "us")))
     guard.check(request, requirement=Requirement(scopes="orders:read", issuers=["https://auth.example.com"], live=True))
     guard.authorize(guard.validate(raw), Requirement(scopes="orders:read"))
+    assert_type(guard.confirm(request, Requirement(live=True)), AccessToken)
+    Issuer("https://auth.example.com", introspection=Introspection(ClientSecret("api", "secret"), mode="live"))
+    Introspection(PrivateKeyJWT("api", b"pem", algorithm="ES256"), signed=True)
+    Introspection(BearerToken(lambda: "token"))
+    Introspection("api")  # type: ignore[arg-type]  # who we are is said by one of the four kinds
     guard.check(raw)  # type: ignore[arg-type]  # a bare token goes to validate
 
 

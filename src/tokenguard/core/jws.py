@@ -73,7 +73,7 @@ def split(received: bytes) -> tuple[bytes, bytes, bytes, bytes]:
 
 def _wrong_number_of_dots(dots: int) -> str:
     if dots == 0:
-        return "not a JWT: an opaque token can't be checked locally"
+        return "not a JWT: an opaque token can't be checked locally (see Issuer.introspection)"
     if dots == 4:
         return "five segments: an encrypted token (JWE), which is not supported; have the issuer only sign it"
     return "a signed JWT has three segments"
