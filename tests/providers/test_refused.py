@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from tests.providers import samples
 from tests.providers.support import KEY, KEYS, Sample
-from tests.spec.support import AUDIENCE, refused, signing_key
+from tests.spec.support import AUDIENCE, NOW, refused, signing_key
 
 from tokenguard import Requirement, TokenGuard, providers
-from tokenguard.errors import ConfigurationError, InsufficientScope, Reason
+from tokenguard.errors import ConfigurationError, InsufficientScope, InvalidToken, Reason
 
 OTHER = "82229342-1101-4ab6-817b-70c0747630f3"
 CONSUMERS = "9188040d-6c67-4c5b-b112-36a304b66dad"
@@ -30,6 +30,8 @@ LOOK_ALIKES: list[tuple[str, Sample, dict[str, Any], Reason]] = [
     ("entra, API by its URI in v2", samples.ENTRA, {"aud": f"api://{samples.API}"}, Reason.WRONG_AUDIENCE),
     ("entra, another tenant", samples.ENTRA, {"tid": OTHER}, Reason.CLAIM_REFUSED),
     ("entra any, tid of another", samples.ENTRA_ANY, {"tid": OTHER}, Reason.UNKNOWN_ISSUER),
+    ("entra any, no tid and no iss", samples.ENTRA_ANY, {"without": ("tid", "iss")}, Reason.UNKNOWN_ISSUER),
+    ("entra any, no tid and an empty iss", samples.ENTRA_ANY, {"iss": "", "without": ("tid",)}, Reason.UNKNOWN_ISSUER),
     ("entra any, no tid", samples.ENTRA_ANY, {"without": ("tid",)}, Reason.UNKNOWN_ISSUER),
     (
         "entra any, the place itself", samples.ENTRA_ANY,
@@ -67,9 +69,15 @@ LOOK_ALIKES: list[tuple[str, Sample, dict[str, Any], Reason]] = [
     ("sample", "changes", "reason"), [row[1:] for row in LOOK_ALIKES], ids=[r[0] for r in LOOK_ALIKES]
 )
 def test_a_look_alike_is_refused(sample: Sample, changes: dict[str, Any], reason: Reason) -> None:
-    """One difference, as the provider documents it, is enough; and the token without it is let in."""
+    """One difference, as the provider documents it, is enough; and the token without it is let in.
+
+    With one issuer configured the signature comes first, with several the issuer; the outcome is the same.
+    """
     assert sample.guard.validate(sample.token())
     refused(sample.guard, sample.token(**changes), reason)
+    elsewhere = TokenGuard(audience=AUDIENCE, issuers=[sample.issuer, "https://other.test"], clock=lambda: NOW)
+    with pytest.raises(InvalidToken):
+        elsewhere.validate(sample.token(**changes))
 
 
 @pytest.mark.req("A-099")

@@ -20,11 +20,11 @@ from tokenguard.core.forms import (
 from tokenguard.core.mapped import audience_of, check_mapped, client_of, scopes_of
 from tokenguard.core.model import Verified
 from tokenguard.core.plainjwt import check_separator
-from tokenguard.core.trust import Trusted, is_tenants_issuer
+from tokenguard.core.trust import Trusted, tenants_issuer
 from tokenguard.errors import Denied, InvalidToken, Reason, Unavailable
 
 
-def read_claims(  # noqa: PLR0912 - a branch a claim
+def read_claims(  # noqa: PLR0912, PLR0915 - a branch a claim
     claims: dict[str, Any], payload: bytes, trusted: Trusted, generation: int, *, introspected: bool = False
 ) -> Verified:
     """The claims in their right types, for us, from this issuer. Does not look at the clock.
@@ -35,17 +35,21 @@ def read_claims(  # noqa: PLR0912 - a branch a claim
     caches hold other code, and each call costs three times what it does elsewhere (benchmarks/README.md).
     """
     config, get = trusted.config, claims.get
+    names = config.claims
+    issuer: str | None = config.issuer
+    has_own_names = names is not DEFAULT_NAMES
     is_rfc9068 = config.profile == "rfc9068" and not introspected
     # the key that verified the token is this issuer's, so the token must be too (RFC 9068 4, RFC 8725 3.8)
-    issuer = get("iss")
-    if (issuer != config.issuer or TENANT_PLACE in config.issuer) and not is_tenants_issuer(config, claims):
+    if has_own_names and TENANT_PLACE in config.issuer:
+        issuer = tenants_issuer(config, claims)
+    if issuer is None or get("iss") != issuer:
         raise InvalidToken(Reason.UNKNOWN_ISSUER, f"iss is not {config.issuer} (compared exactly)")
     if not is_rfc9068 and not introspected:
         check_separator(claims, config)
     # a string or an array of strings, one of them ours to the code point (RFC 7519 4.1.3, RFC 9068 4)
     audience = get("aud")
-    if config.claims.audience is not None and not introspected:
-        audience = audience_of(claims, config.claims.audience)
+    if has_own_names and names.audience is not None and not introspected:
+        audience = audience_of(claims, names.audience)
     else:
         audience = one_audience(audience) if type(audience) is str else list_of_text(claims, "aud")
     if trusted.audiences.isdisjoint(audience):
@@ -83,9 +87,9 @@ def read_claims(  # noqa: PLR0912 - a branch a claim
             raise malformed("scope must be a string of scopes")
         scopes = split_scopes(scope)
     else:
-        client_id, scopes = client_of(claims, config.claims), scopes_of(claims, config.claims)
-    if config.claims is not DEFAULT_NAMES:
-        check_mapped(claims, config.claims)
+        client_id, scopes = client_of(claims, names), scopes_of(claims, names)
+    if has_own_names:
+        check_mapped(claims, names)
     if not OPTIONAL.keys().isdisjoint(claims):
         check_optional(claims)
     return Verified._make(  # half the cost of Verified(...)
@@ -105,7 +109,7 @@ def read_claims(  # noqa: PLR0912 - a branch a claim
             payload,
             generation,
             config.issuer,
-            config.claims,
+            names,
         )
     )
 

@@ -104,7 +104,6 @@ class AccessToken:
     def __init__(self, verified: Verified) -> None:
         self._verified = verified
         self._claims: dict[str, Any] | None = None
-        self._mapped: Mapped | None = None
 
     @property
     def issuer(self) -> str:
@@ -204,10 +203,11 @@ class AccessToken:
 
     def _from_names(self) -> Mapped:
         """Read from the issuer's bytes, not from `claims`, which the caller may have changed."""
-        if self._mapped is None:
+        mapped: Mapped | None = getattr(self, "_mapped", None)  # not set when made: every request would pay for it
+        if mapped is None:
             verified = self._verified
-            self._mapped = read_mapped(verified.payload, verified.names, verified.client_id)
-        return self._mapped
+            mapped = self._mapped = read_mapped(verified.payload, verified.names, verified.client_id)
+        return mapped
 
     def __repr__(self) -> str:
         return f"AccessToken(issuer={self.issuer!r}, subject={self.subject!r}, id={self.id!r})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from tokenguard.config import TENANT_PLACE, Issuer, Limits
@@ -106,8 +107,8 @@ def find_issuer(setup: Setup, claims: Mapping[str, Any]) -> Trusted:
     """The configured issuer that `iss` names, to the code point; nothing is ever fetched for an unknown one."""
     issuer = claims.get("iss")
     trusted = setup.issuers.get(issuer) if isinstance(issuer, str) else None
-    if trusted is None:
-        trusted = next((each for each in setup.of_many_tenants if is_tenants_issuer(each.config, claims)), None)
+    if trusted is None and isinstance(issuer, str):
+        trusted = next((each for each in setup.of_many_tenants if issuer == tenants_issuer(each.config, claims)), None)
     if trusted is None:
         raise InvalidToken(
             Reason.UNKNOWN_ISSUER,
@@ -116,14 +117,12 @@ def find_issuer(setup: Setup, claims: Mapping[str, Any]) -> Trusted:
     return trusted
 
 
-def is_tenants_issuer(config: Issuer, claims: Mapping[str, Any]) -> bool:
-    """Is `iss` the configured name with the token's own tenant in its place?"""
-    if TENANT_PLACE not in config.issuer:
-        return False
+def tenants_issuer(config: Issuer, claims: Mapping[str, Any]) -> str | None:
+    """The name of an issuer for any tenant with the token's own tenant in its place; None where it has none."""
     tenant = one_text(claims, config.claims.tenant)
     if tenant is None or not _TENANT.fullmatch(tenant):
-        return False
-    return bool(claims.get("iss") == config.issuer.replace(TENANT_PLACE, tenant))
+        return None
+    return intern(config.issuer.replace(TENANT_PLACE, tenant))
 
 
 def check_header(header: Header, config: Issuer) -> None:
