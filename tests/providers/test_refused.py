@@ -107,6 +107,10 @@ def test_a_remembered_token_of_any_tenant_is_checked_again() -> None:
     guard = samples.ENTRA_ANY.guard
     raw = samples.ENTRA_ANY.token()
     assert guard.validate(raw).tenant == guard.validate(raw).tenant == samples.TENANT
+    token = guard.validate(raw)
+    guard.authorize(token, Requirement(issuers=[token.issuer]))
+    with pytest.raises(InvalidToken):
+        guard.authorize(token, Requirement(issuers=[token.issuer.replace(samples.TENANT, OTHER)]))
 
 
 def test_a_scope_without_the_prefix_is_not_anothers_scope_with_it() -> None:

@@ -14,6 +14,7 @@ from fastapi import Depends, FastAPI, Security
 from tokenguard import (
     AccessToken,
     BearerToken,
+    ClaimNames,
     ClientSecret,
     Introspection,
     Issuer,
@@ -24,6 +25,7 @@ from tokenguard import (
     all_of,
     any_of,
     errors,
+    providers,
 )
 from tokenguard.config import KeyPolicy
 from tokenguard.fastapi import Protect
@@ -44,6 +46,11 @@ TokenGuard(
     monotonic=time.monotonic,
     token_cache=10_000,
 )
+assert_type(providers.entra("tenant", "api"), Issuer)
+assert_type(providers.entra(["tenant", "another"], "api", version=1), list[Issuer])
+providers.okta("example.okta.com", profile="jwt")  # type: ignore[call-arg]  # that is what the preset knows
+Issuer("https://auth.example.com", claims=ClaimNames(roles=["groups", ("realm_access", "roles")], tenant="tid"))
+ClaimNames(roles=1)  # type: ignore[arg-type]  # a name, a path, or several
 TokenGuard(issuers=["https://auth.example.com"])  # type: ignore[call-arg]  # whose tokens, but meant for whom?
 Issuer("https://auth.example.com", profile="anything")  # type: ignore[arg-type]  # only the two that exist
 
