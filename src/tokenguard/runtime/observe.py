@@ -67,7 +67,7 @@ def _level(error: Denied | Unavailable) -> int:
 
 
 def _shown(value: str | None) -> str | None:
-    """Someone else's text, made safe for a log line: escaped, so that it can't start a new one, and capped."""
+    """Someone else's text, made safe for a log line: capped, and escaped, so that it starts no line and no field."""
     if value is None:
         return None
-    return value[:_MAX_VALUE].encode("unicode_escape").decode("ascii")
+    return value[:_MAX_VALUE].encode("unicode_escape").decode("ascii").replace(" ", r"\x20")
