@@ -30,6 +30,8 @@ def print_demo(outcomes: Iterable[Outcome]) -> bool:
             seen.append(outcome)
             rows.add_row(*_cells(outcome))
             live.refresh()
+    if not out.is_terminal:
+        out.line()  # which Live leaves out there
     out.print(_LEGEND, style="dim")
     let_in = sum(outcome.status < 400 for outcome in seen)
     put_off = sum(outcome.status >= 500 for outcome in seen)
@@ -44,7 +46,8 @@ def _cells(outcome: Outcome) -> list[Text]:
     style = "green" if outcome.status < 400 else "yellow" if outcome.status >= 500 else "red"
     reason = Text(outcome.reason)
     if not outcome.as_expected:
-        reason.append(f"\nexpected {outcome.attempt.status} {outcome.attempt.reason or ''}", "bold red")
+        expected = f"expected {outcome.attempt.status}\n{outcome.attempt.reason or ''}"
+        reason.append(f"\n{expected}" if outcome.reason else expected, "bold red")
     microseconds = Text(f"{outcome.microseconds:.0f} µs")
     return [
         Text(outcome.attempt.title),
