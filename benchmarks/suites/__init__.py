@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 JSON = Literal["default", "fast"]
+#: what the extra `fast` brings, or brought
+FAST_PARSERS = ("msgspec", "orjson")
 
 
 @dataclass(frozen=True, slots=True)
