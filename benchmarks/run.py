@@ -18,7 +18,7 @@ from benchmarks.session import run_all
 from benchmarks.suites import SUITES
 
 RESULTS = Path(__file__).parent / "results"
-LATEST = RESULTS / "latest.json"
+LATEST = "latest.json"
 #: columns where the output is no terminal, so that no table is folded
 _WIDTH = 160
 
@@ -28,6 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--effort", type=float, default=1.0, help="times the usual seconds")
     parser.add_argument("--only", nargs="+", choices=[suite.name for suite in SUITES], help="these suites")
+    parser.add_argument("--results", type=Path, help="write to this folder, even a part of a run")
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
 
@@ -47,13 +48,14 @@ def main() -> int:
     report.print_budgets(console, judge(results))
     _name_the_missing(console, results)
 
-    if broken or options.only or options.effort < 1:
+    if options.results is None and (broken or options.only or options.effort < 1):
         console.print("A part of a run, or a hasty one: results/ stays as it is.")
-        return 1 if broken else 0
-    _write(described, versions, results)
-    charts.draw_all(LATEST)
-    console.print(f"Written: {', '.join(sorted(path.name for path in RESULTS.iterdir()))}")
-    return 0
+    else:
+        folder = options.results or RESULTS
+        _write(folder / LATEST, described, versions, results)
+        drawn = charts.draw_all(folder / LATEST)
+        console.print(f"Written to {folder.name}: {', '.join([LATEST, *drawn])}")
+    return 1 if broken else 0
 
 
 def _name_the_missing(console: Console, results: dict[str, list[Row]]) -> None:
@@ -63,15 +65,15 @@ def _name_the_missing(console: Console, results: dict[str, list[Row]]) -> None:
                 console.print(f"Not measured: {suite}, {row.group}, {row.name}: {row.note}")
 
 
-def _write(described: dict[str, str], versions: dict[str, str], results: dict[str, list[Row]]) -> None:
+def _write(latest: Path, described: dict[str, str], versions: dict[str, str], results: dict[str, list[Row]]) -> None:
     document = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": described,
         "versions": versions,
         "suites": {name: [row.as_json() for row in rows] for name, rows in results.items()},
     }
-    RESULTS.mkdir(exist_ok=True)
-    LATEST.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    latest.parent.mkdir(exist_ok=True)
+    latest.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
