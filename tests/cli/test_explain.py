@@ -167,6 +167,7 @@ def test_a_bound_token_says_to_what(issuer: LocalIssuer) -> None:
 
 def test_times_are_told_from_now_and_in_utc(at_ten: LocalIssuer) -> None:
     """How long ago or ahead, and when by the clock; with the date if it is another day."""
+    assert explained(at_ten.mint(), at_ten).verdict == "accepted"
     times = {"iat": int(NOW) - 492, "exp": int(NOW) - 192, "nbf": int(NOW) + 61, "auth_time": int(NOW) - 90_000}
     assert stage(explained(at_ten.mint(**times), at_ten), "times").seen == (
         "exp: expired 3 min 12 s ago (22:10:08 UTC)",

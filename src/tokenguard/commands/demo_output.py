@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from rich.live import Live
 from rich.text import Text
 
-from tokenguard.commands.demo import TIMED, Outcome
+from tokenguard.commands.demo import COOLDOWN, TIMED, Outcome
 from tokenguard.commands.terminal import console, table
 
 _PARAMETER = re.compile(r'(\w+)="[^"]*"')
 _LEFT_OUT = ("realm", "error_description")  # they say nothing new in the table
 _LEGEND = f"""
 WWW-Authenticate: realm and error_description are left out here. Reason: what the server logged.
-Guard: what a guard that remembers no token needs to decide; median of {TIMED} checks in this process."""
+Guard: what a guard that remembers no token needs to decide; median of {TIMED} checks in this process.
+Keys are fetched {COOLDOWN} s apart at least, so that the rotation shows at once; by default 30 s."""
 
 
 def print_demo(outcomes: Iterable[Outcome]) -> bool:
