@@ -303,10 +303,11 @@ def test_an_encryption_key_verifies_nothing(issuer: LocalIssuer, protect: Protec
 
 @pytest.mark.req("AS-16")
 def test_nothing_is_asked_before_the_first_need(issuer: LocalIssuer, protect: Protect) -> None:
-    """A guard is built without I/O, and what can't be a token causes none."""
+    """A guard is built without I/O, and what can't be a token of this issuer causes none."""
     guard = protect(issuer)
     assert verdict(guard, "no token") == "malformed_token"
     assert verdict(guard, issuer.broken("alg_none")) == "unsupported_algorithm"
+    assert verdict(guard, issuer.mint(iss="https://evil.test")) == "unknown_issuer"
     assert issuer.requests == []
 
 
