@@ -131,6 +131,19 @@ def test_a_signed_token_of_another_name_fails_at_the_issuer_with_its_signature_g
     assert f"expected {issuer.issuer} (only the slash at the end differs)" in stage(explanation, "issuer").seen
 
 
+@pytest.mark.parametrize(("kid", "expected"), [("current", "signature"), ("nobody", "issuer")])
+def test_a_strangers_token_proves_neither_issuer_nor_key(issuer: LocalIssuer, kid: str, expected: str) -> None:
+    """With a kid that we know its signature fails first, with another its issuer; iss never passes unproved."""
+    stranger = LocalIssuer("https://stranger.test", signing_key=SigningKey.generate("ES256", kid))
+    explanation = explained(stranger.mint(), issuer)
+    assert failed(explanation) == [expected]
+    assert stage(explanation, "signature").outcome is not Outcome.PASSED
+    assert stage(explanation, "issuer").outcome is not Outcome.PASSED
+    assert stage(explanation, "issuer").unverified
+    assert stage(explanation, "header").outcome is Outcome.PASSED
+    assert (stage(explanation, "key").outcome is Outcome.PASSED) == (kid == "current")
+
+
 def test_claims_that_are_read_before_the_signature_do_not_make_it_good(issuer: LocalIssuer) -> None:
     """An unreadable payload under an unknown key is a matter of form: nothing was verified."""
     token = SigningKey.generate("ES256").jws(

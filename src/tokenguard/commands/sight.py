@@ -146,6 +146,8 @@ def _binding(case: Case) -> list[str]:
 
 
 def _scopes(case: Case) -> list[str]:
+    if case.anatomy.claims is None:
+        return []
     granted = [f"{name} {shown(case.claims[name])}" for name in _SCOPE_CLAIMS if name in case.claims]
     demanded = f"demanded: {' '.join(case.scopes)}" if case.scopes else "nothing demanded; --scope demands one"
     return [*(granted or ["no scope granted"]), demanded]
@@ -156,9 +158,9 @@ SIGHTS: dict[str, Callable[[Case], list[str]]] = {
     "credential": _credential,
     "form": _form,
     "header": _header,
-    "issuer": _issuer,
     "key": _key,
     "signature": _signature,
+    "issuer": _issuer,
     "claims": _claims,
     "times": _times,
     "binding": _binding,
