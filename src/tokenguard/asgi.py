@@ -19,10 +19,11 @@ from urllib.parse import quote
 
 from tokenguard._paths import ExemptPaths
 from tokenguard.config import require_flag
+from tokenguard.core.credentials import MAX_FORM_BODY
 from tokenguard.core.model import AccessToken, Request
-from tokenguard.core.requirements import Requirement, Scopes
+from tokenguard.core.requirements import Requirement, Scopes, one_of
 from tokenguard.errors import ConfigurationError, Denied, MissingToken, Unavailable
-from tokenguard.guard import TokenGuard, requirement_of
+from tokenguard.guard import TokenGuard
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -32,8 +33,6 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 ReadForm: TypeAlias = Callable[[], Awaitable[bytes | Iterable[tuple[str, str]] | None]]
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
-#: bytes of a form body that are searched for a token: one token and a few fields beside it
-_MAX_FORM_BODY = 64 * 1024
 #: close codes of RFC 6455 7.4.1 and its registry: policy violation, try again later
 _CLOSE_DENIED = 1008
 _CLOSE_UNAVAILABLE = 1013
@@ -71,7 +70,7 @@ class TokenGuardMiddleware:
         require_flag("optional", optional)
         self.app = app
         self.guard = guard
-        self.requirement = requirement_of(scopes, requirement)
+        self.requirement = one_of(scopes, requirement)
         self.optional = optional
         self.exempt_paths = tuple(exempt_paths)
         self._exempt = ExemptPaths("exempt_paths", exempt_paths) if exempt_paths else ()
@@ -246,7 +245,7 @@ class _ReadAhead:
             message = await self._receive()
             self._messages.append(message)
             size += len(message.get("body", b""))
-            if message["type"] != "http.request" or size > _MAX_FORM_BODY:
+            if message["type"] != "http.request" or size > MAX_FORM_BODY:
                 return None
             more = message.get("more_body", False)
         return b"".join(message.get("body", b"") for message in self._messages)

@@ -44,9 +44,9 @@ from tokenguard.asgi import (
 )
 from tokenguard.config import require_flag
 from tokenguard.core.model import AccessToken
-from tokenguard.core.requirements import AllOf, Requirement, Scopes
+from tokenguard.core.requirements import AllOf, Requirement, Scopes, requirement_of
 from tokenguard.errors import ConfigurationError, Denied, Unavailable
-from tokenguard.guard import TokenGuard, requirement_of
+from tokenguard.guard import TokenGuard
 
 
 class Protect(SecurityBase):
@@ -98,7 +98,7 @@ class Protect(SecurityBase):
             read_form = partial(_read_form, connection)
         try:
             return await check(
-                self.guard, connection.scope, requirement_of(security_scopes.scopes, None),
+                self.guard, connection.scope, requirement_of(security_scopes.scopes),
                 optional=self.optional, subprotocol=self._subprotocol, read_form=read_form,
             )  # fmt: skip
         except (Denied, Unavailable) as error:
@@ -111,7 +111,7 @@ class Protect(SecurityBase):
         the check here too: an `AccessToken` that the override gives still has to meet what is wanted, anything else
         is the test's own stand-in and is handed through.
         """
-        requirement = wanted if isinstance(wanted, Requirement) else requirement_of(wanted, None)
+        requirement = requirement_of(wanted)
 
         checked = Security(self, scopes=_certain_scopes(requirement.scopes))
 

@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
-from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -19,7 +18,7 @@ from tokenguard.core.challenge import Challenge, write_challenge
 from tokenguard.core.effects import Question
 from tokenguard.core.model import AccessToken, Request, Verified
 from tokenguard.core.pipeline import Flow
-from tokenguard.core.requirements import Requirement, Scopes, authorize
+from tokenguard.core.requirements import Requirement, Scopes, authorize, one_of
 from tokenguard.core.trust import Setup, Trusted
 from tokenguard.errors import ConfigurationError, Denied, Reason, Unavailable
 from tokenguard.runtime import observe
@@ -31,7 +30,6 @@ from tokenguard.runtime.keysource import FetchedKeys, KeySource, StaticKeys
 from tokenguard.runtime.tokencache import BoundedMemory
 from tokenguard.settings import arguments_from_environ, arguments_from_mapping
 
-_NOTHING = Requirement()
 #: headers remembered: a handful of keys and types an issuer
 _HEADERS_AN_ISSUER = 16
 
@@ -162,14 +160,14 @@ class TokenGuard:
 
         Raises `Denied` or `Unavailable`.
         """
-        wanted = requirement_of(scopes, requirement)
+        wanted = one_of(scopes, requirement)
         return self._run(pipeline.check(self._setup, request, wanted, self._clock(), self._monotonic()), request)
 
     async def acheck(
         self, request: Request, scopes: Scopes | None = None, *, requirement: Requirement | None = None
     ) -> AccessToken:
         """`check`, for async code."""
-        wanted = requirement_of(scopes, requirement)
+        wanted = one_of(scopes, requirement)
         flow = pipeline.check(self._setup, request, wanted, self._clock(), self._monotonic())
         return await self._arun(flow, request)
 
@@ -318,22 +316,3 @@ def _check_http(http: HTTPSettings) -> None:
             tls_context(http)
     except (OSError, ValueError):
         raise ConfigurationError(f"HTTPSettings.ca_file: {http.ca_file} holds no readable certificates") from None
-
-
-def requirement_of(scopes: Scopes | None, requirement: Requirement | None) -> Requirement:
-    """`scopes` as a requirement, or the one given."""
-    if requirement is not None:
-        if scopes is not None:
-            raise ConfigurationError("give scopes or a requirement, not both")
-        return requirement
-    if scopes is None:
-        return _NOTHING
-    try:
-        return _requirement(tuple(scopes) if isinstance(scopes, Iterable) and not isinstance(scopes, str) else scopes)
-    except TypeError:  # what can't be hashed is no scope either
-        raise ConfigurationError("scopes must be a scope, an iterable of scopes, all_of(...) or any_of(...)") from None
-
-
-@lru_cache(maxsize=1024)
-def _requirement(scopes: Scopes) -> Requirement:
-    return Requirement(scopes)

@@ -183,7 +183,7 @@ def _log() -> Iterator[list[str]]:
     collected = _Reasons()
     level = logger.level
     logger.addHandler(collected)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)
     try:
         yield collected.reasons
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Set
 from dataclasses import KW_ONLY, dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from tokenguard.config import require_flag, require_number, string_tuple
@@ -136,6 +137,33 @@ class Requirement:
     def scope(self) -> str | None:
         """Scopes that suffice, as a challenge names them; None where none are demanded."""
         return str(self.scopes) or None if self.scopes is not None else None
+
+
+ANY_TOKEN = Requirement()
+
+
+def requirement_of(wanted: Scopes | Requirement | None) -> Requirement:
+    """What a route asks for, as a requirement; None asks for any token."""
+    if wanted is None:
+        return ANY_TOKEN
+    if isinstance(wanted, Requirement):
+        return wanted
+    try:
+        return _requirement(wanted if isinstance(wanted, str) or not isinstance(wanted, Iterable) else tuple(wanted))
+    except TypeError:
+        return Requirement(wanted)  # what can't be hashed is no scope either, and this says so
+
+
+@lru_cache(maxsize=1024)
+def _requirement(scopes: Scopes) -> Requirement:
+    return Requirement(scopes)
+
+
+def one_of(scopes: Scopes | None, requirement: Requirement | None) -> Requirement:
+    """The requirement that one of two arguments says."""
+    if scopes is not None and requirement is not None:
+        raise ConfigurationError("give scopes or a requirement, not both")
+    return requirement_of(scopes if requirement is None else requirement)
 
 
 def _expression(scopes: Scopes) -> AllOf | AnyOf:

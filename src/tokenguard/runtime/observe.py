@@ -1,6 +1,7 @@
 """What an operator sees: log records for refusals and for keys.
 
-Loggers: `tokenguard` (refusals: INFO for the caller's fault, WARNING for ours) and `tokenguard.keys`. Each record of
+Loggers: `tokenguard` (refusals: INFO for the caller's fault, WARNING for ours, DEBUG where there was no token, which
+an optional route forgives) and `tokenguard.keys`. Each record of
 a refusal has the fields as `record.tokenguard`, a dict: reason, issuer, client_id, jti, token (a SHA-256 prefix),
 request_id, hint. Never a token; claim values only after the signature held, and of these only client_id and jti.
 """
@@ -11,7 +12,7 @@ import hashlib
 import logging
 
 from tokenguard.core.keys import KeySet
-from tokenguard.errors import Denied, Unavailable
+from tokenguard.errors import Denied, MissingToken, Unavailable
 
 _refusals = logging.getLogger("tokenguard")
 _keys = logging.getLogger("tokenguard.keys")
@@ -63,6 +64,8 @@ def fingerprint(token: str | None) -> str | None:
 
 
 def _level(error: Denied | Unavailable) -> int:
+    if isinstance(error, MissingToken):
+        return logging.DEBUG
     return logging.INFO if isinstance(error, Denied) else logging.WARNING
 
 
