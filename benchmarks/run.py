@@ -45,7 +45,8 @@ def main() -> int:
         else:
             results[suite.name] = outcome
             report.print_rows(console, suite.title, outcome)
-    report.print_budgets(console, judge(results))
+    names = {suite.name for suite in chosen}
+    report.print_budgets(console, [one for one in judge(results) if one.budget.suite in names])
     _name_the_missing(console, results)
 
     if options.results is None and (broken or options.only or options.effort < 1):
