@@ -12,7 +12,8 @@ WORKERS = 3
 
 def test_preloaded_guard_serves_in_each_worker_and_fetches_once_in_each(provider: Provider) -> None:
     """`gunicorn --preload`: what the parent built, every child can use, threads, locks and all."""
-    token, before, statuses = provider.client_credentials_token(), provider.key_fetches, set()
+    token, before = provider.client_credentials_token(), provider.key_fetches
+    statuses: set[int] = set()
     options = f"--preload --workers {WORKERS}"
     with (
         orders_api("flask-gunicorn", {"issuer": provider.issuer}, options=options) as api,
