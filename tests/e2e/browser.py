@@ -14,7 +14,6 @@ from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")  # where it is not named by the variable CHROMIUM
 SWAGGER_UI = Path(fastapi_offline.__file__).parent / "static"
-WITHIN = 15_000  # milliseconds that a page may take to come to what one waits for; one second is usual
 
 
 @contextmanager
@@ -37,7 +36,6 @@ def chromium() -> Iterator[Browser]:
 def new_page(browser: Browser) -> Iterator[Page]:
     """A page with no past. What FastAPI's documentation takes from a CDN comes from a package instead."""
     with browser.new_context() as context:
-        context.set_default_timeout(WITHIN)
         context.route(re.compile("^https:"), _asset)
         yield context.new_page()
 
