@@ -130,7 +130,7 @@ async def check(
     if token is None:
         form = None if read_form is None else await read_form()
         try:
-            token = await guard.aauthenticate(request_from_scope(scope, subprotocol=subprotocol, form=form))
+            token = await guard.aauthenticate(ScopeRequest(scope, subprotocol=subprotocol, form=form))
         except MissingToken as missing:
             if optional:
                 return None
@@ -141,22 +141,36 @@ async def check(
     return token
 
 
-def request_from_scope(
-    scope: Scope, *, subprotocol: str | None = None, form: bytes | Iterable[tuple[str, str]] | None = None
-) -> Request:
-    """What of an ASGI connection decides about its token."""
-    headers = scope["headers"]
-    if subprotocol is not None and scope["type"] == "websocket":
-        headers = [*headers, *websocket_credentials(scope, subprotocol)]
-    client = scope.get("client")
-    return Request(
-        scope.get("method", "GET"),  # a WebSocket handshake is a GET (RFC 6455 4.1)
-        _url(scope),
-        headers,
-        client_certificate=_client_certificate(scope),
-        peer=client[0] if client else None,
-        form=form,
-    )
+class ScopeRequest(Request):
+    """A request read where the server put it: names in lower case and bytes, as ASGI has them."""
+
+    __slots__ = ("_lines", "_scope")
+
+    def __init__(
+        self,
+        scope: Scope,
+        *,
+        subprotocol: str | None = None,
+        form: bytes | Iterable[tuple[str, str]] | None = None,
+    ) -> None:
+        self._scope = scope
+        self._lines: Iterable[tuple[bytes, bytes]] = scope["headers"]
+        if subprotocol is not None and scope["type"] == "websocket":
+            self._lines = [*self._lines, *websocket_credentials(scope, subprotocol)]
+        self.method = scope.get("method", "GET")  # a WebSocket handshake is a GET (RFC 6455 4.1)
+        self.client_certificate = _client_certificate(scope)
+        client = scope.get("client")
+        self.peer = client[0] if client else None
+        self.form = form
+
+    @property
+    def url(self) -> str:  # type: ignore[override] # computed for the few who ask
+        """Absolute, as the client sent it, as far as the server tells."""
+        return _url(self._scope)
+
+    def header_values(self, name: str) -> list[str]:
+        wanted = name.encode("latin-1")
+        return [value.decode("latin-1") for key, value in self._lines if key == wanted]
 
 
 def websocket_credentials(scope: Scope, subprotocol: str) -> list[tuple[bytes, bytes]]:

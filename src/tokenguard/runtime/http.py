@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,6 +19,11 @@ from tokenguard.runtime import forksafe
 
 _OK, _NOT_MODIFIED = 200, 304
 _CHUNK = 64 * 1024
+
+try:
+    _USER_AGENT = f"tokenguard/{version('tokenguard')}"
+except PackageNotFoundError:  # on the path, though not installed
+    _USER_AGENT = "tokenguard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ class HTTPClient:
             self._client = httpx.AsyncClient(
                 verify=context,
                 proxy=_proxy(settings.proxy, context),
-                headers={"User-Agent": settings.user_agent or f"tokenguard/{version('tokenguard')}"},
+                headers={"User-Agent": settings.user_agent or _USER_AGENT},
                 timeout=None,  # noqa: S113 - the caller's deadline covers the whole refresh
                 follow_redirects=False,
                 trust_env=False,
