@@ -30,6 +30,7 @@ from tokenguard.config import Limits
 from tokenguard.core.keys import MAX_CANDIDATES
 from tokenguard.errors import InvalidToken, Reason
 from tokenguard.testing import LocalIssuer, SigningKey
+from tokenguard.testing.jws import b64url
 
 OUTSIDE = ("open", "socket.", "subprocess.", "os.", "sqlite3.", "urllib.", "ctypes.", "exec", "compile", "import")
 
@@ -74,6 +75,14 @@ def test_alg_is_a_string(guard: TokenGuard, issuer: LocalIssuer, alg: Any) -> No
 def test_alg_must_be_there(guard: TokenGuard, issuer: LocalIssuer) -> None:
     """A header without alg does not leave the choice to us."""
     refused(guard, issuer.mint(header={"alg": None}), Reason.UNSUPPORTED_ALGORITHM)
+
+
+@pytest.mark.req("JW-07", "JB-01", "JW-13")
+@pytest.mark.parametrize("alg", ["none", "HS256", "ES384", None])
+def test_alg_is_judged_before_the_payload_is_read(issuer: LocalIssuer, other: LocalIssuer, alg: Any) -> None:
+    """Where iss must choose among issuers, a token under an algorithm of none of them does not get so far."""
+    header = with_header(issuer, header_for(issuer, alg=alg)).partition(".")[0]
+    refused(guard_for(issuer, other), f"{header}.{b64url(b'junk')}.AAAA", Reason.UNSUPPORTED_ALGORITHM)
 
 
 # kid

@@ -240,11 +240,13 @@ def test_a_key_without_a_kid_is_for_tokens_without_one(issuer: LocalIssuer) -> N
 
 @pytest.mark.req("JK-13", "A-036", "AL-11", "AL-12")
 @pytest.mark.parametrize("length", [16, 32, 64])
-def test_a_symmetric_key_is_never_used(length: int) -> None:
-    """A secret in a key set verifies nothing, whatever signed with it."""
+def test_a_symmetric_key_is_never_used(length: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A secret in a key set verifies nothing, whatever signed with it, and a warning says so."""
     secret = secrets.token_bytes(length)
     jwk = {"kty": "oct", "kid": "wrong", "k": b64url(secret), "alg": "HS256", "use": "sig"}
     skipped(jwk)
+    assert "a symmetric key has no place in a published key set" in caplog.text
+    assert jwk["k"] not in caplog.text
     issuer = local_issuer("ES256")
     guard = publishing(issuer, jwk, issuer.signing_key.jwk)
     forged = issuer.mint(algorithm="HS256", key=secret, header={"kid": "wrong"})

@@ -177,6 +177,16 @@ def test_members_up_to_the_limit_are_read(issuer: LocalIssuer) -> None:
     refused(guard_for(issuer, limits=Limits(items=commas - 1)), token, Reason.MALFORMED_CLAIMS)
 
 
+@pytest.mark.req("JW-31")
+def test_objects_and_arrays_are_counted_too(issuer: LocalIssuer) -> None:
+    """Containers within containers need no commas, so they have a count of their own."""
+    text = adding(issuer, '"deep":[[[[[[[[[]]]]]]]],[[[[[[]]]]]]]')
+    token, containers = with_payload(issuer, text), text.count(b"[") + text.count(b"{")
+    assert containers > text.count(b",")
+    assert guard_for(issuer, limits=Limits(items=containers)).validate(token)
+    refused(guard_for(issuer, limits=Limits(items=containers - 1)), token, Reason.MALFORMED_CLAIMS)
+
+
 @pytest.mark.req("A-072", "JW-31")
 def test_a_very_long_string_is_refused(guard: TokenGuard, issuer: LocalIssuer) -> None:
     """A claim of 100 KB is too large a token; with room for it, it is text like any other."""
