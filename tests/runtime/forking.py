@@ -71,7 +71,6 @@ def warmed(guard: TokenGuard) -> None:
         check(guard, "worker", old)
         check(guard, "worker", new)
         check(guard, "worker", new)
-        guard.close()
 
     wait_for(fork(work))
     check(guard, "parent", new)
@@ -108,10 +107,17 @@ def locked(guard: TokenGuard) -> None:
     check(guard, "parent", token)
 
 
+def abandoned(guard: TokenGuard) -> None:
+    """The process ends while a fetch is under way and somebody waits for it."""
+    threading.Thread(target=check, args=(guard, "parent", heard()), daemon=True).start()
+    heard()
+
+
+SCENARIOS = {function.__name__: function for function in (preloaded, warmed, in_flight, locked, abandoned)}
+
 if __name__ == "__main__":
-    scenario = {"preloaded": preloaded, "warmed": warmed, "in_flight": in_flight, "locked": locked}[sys.argv[1]]
+    scenario = SCENARIOS[sys.argv[1]]
     # no cool-down to speak of, so that a rotated key is looked for at once
     config = Issuer(sys.argv[2], keys=KeyPolicy(cooldown=0.001, timeout=30))
     guarded = TokenGuard(audience="https://api.example.com", issuers=[config], http=HTTPSettings(ca_file=sys.argv[3]))
-    with guarded:
-        scenario(guarded)
+    scenario(guarded)  # nobody closes it: workers rarely do

@@ -109,3 +109,13 @@ def test_locks_that_others_held_are_new(issuer: LocalIssuer, start: Start) -> No
     master = start("locked")
     master.tell(issuer.mint())
     assert master.end() == ["worker: user-1", "worker ended: 0", "parent: user-1"]
+
+
+def test_a_process_can_end_during_a_fetch(issuer: LocalIssuer, start: Start) -> None:
+    """At once, without a complaint, though nobody has closed the guard."""
+    issuer.misbehave("hang", path=JWKS)
+    master = start("abandoned")
+    master.tell(issuer.mint())
+    until(lambda: issuer.count(JWKS) == 1)
+    master.tell("now")
+    assert master.end() == []
