@@ -83,7 +83,8 @@ class Limits:
     """Caps that hold before anything is decoded or parsed.
 
     `token`, `header`, `payload`: bytes (of the token as sent; of the decoded parts). `depth`: nesting of JSON.
-    `items`: commas in one JSON text, which bounds its members and elements. `key_id`: characters of a `kid`.
+    `items`: commas in one JSON text, which bounds its members and elements. `containers`: objects and arrays in it;
+    many small ones are what costs most to read. `key_id`: characters of a `kid`.
     """
 
     _: KW_ONLY
@@ -92,10 +93,11 @@ class Limits:
     payload: int = 12 * 1024
     depth: int = 16
     items: int = 1_000
+    containers: int = 200
     key_id: int = 256
 
     def __post_init__(self) -> None:
-        for name in ("token", "header", "payload", "depth", "items", "key_id"):
+        for name in ("token", "header", "payload", "depth", "items", "containers", "key_id"):
             require_number(f"Limits.{name}", getattr(self, name), low=1)
 
 

@@ -199,8 +199,15 @@ class TokenGuard:
         return tuple(self._setup.issuers)
 
     def health(self) -> Health:
-        """The state of each issuer's keys, for a readiness endpoint. No I/O."""
+        """The state of each issuer's keys, for a readiness endpoint. Waits for nothing.
+
+        Where keys are missing or too old to serve, it also begins to fetch them, cool-down permitting: a service that
+        gets no requests before it is ready would otherwise never be.
+        """
         states = tuple(source.state() for source in self._sources.values())
+        for state in states:
+            if not state.serving:
+                self._sources[state.issuer].refresh()
         return Health(all(state.serving for state in states), states)
 
     def warm(self) -> None:

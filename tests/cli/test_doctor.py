@@ -292,7 +292,7 @@ def test_a_private_authority_is_told_and_can_be_given(
 def test_a_host_that_does_not_exist_is_told(examine: Diagnose) -> None:
     """In the words of the operating system, which the log of a guard leaves out."""
     (first, *_) = about(examine("https://issuer.invalid"), "metadata")
-    assert "ConnectError (" in first.seen
+    assert "ConnectError, gaierror (" in first.seen
 
 
 def test_exit_codes_and_page(served: LocalIssuer, ca_file: str) -> None:

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from runtime.support import DAY, JWKS, Clock, Protect, attempted, key_state, verdict
+from runtime.support import DAY, JWKS, Clock, Protect, attempted, key_state, until, verdict
 from tokenguard import Issuer, TokenGuard
+from tokenguard.errors import Unavailable
 from tokenguard.testing import LocalIssuer
 
 
@@ -100,3 +101,18 @@ def test_it_is_json(issuer: LocalIssuer, protect: Protect) -> None:
         assert (
             json.loads(json.dumps(guard.health().as_dict(), allow_nan=False))["issuers"][0]["issuer"] == issuer.issuer
         )
+
+
+def test_asking_begins_the_fetch_that_makes_ready(issuer: LocalIssuer, protect: Protect, clock: Clock) -> None:
+    """A service that gets no requests until it is ready becomes so by being asked, and is not held up meanwhile."""
+    issuer.misbehave("error")
+    guard = protect(issuer)
+    assert not guard.health().ready
+    with pytest.raises(Unavailable):
+        guard.warm()  # joins the fetch under way, or finds it failed
+    issuer.behave()
+    clock.advance(30)
+    before = issuer.count("/jwks")
+    assert not guard.health().ready
+    until(lambda: guard.health().ready)
+    assert issuer.count("/jwks") == before + 1

@@ -151,8 +151,8 @@ def test_nesting_up_to_the_limit_is_read(issuer: LocalIssuer) -> None:
 
 @pytest.mark.req("JW-31")
 def test_brackets_in_text_are_no_nesting(guard: TokenGuard, issuer: LocalIssuer) -> None:
-    """A claim may speak of as many brackets as it likes."""
-    assert guard.validate(issuer.mint(name="[{" * 200))
+    """A claim may speak of more brackets than may be nested."""
+    assert guard.validate(issuer.mint(name="[{" * 50))
 
 
 @pytest.mark.req("A-072", "A-073", "JW-31")
@@ -183,8 +183,8 @@ def test_objects_and_arrays_are_counted_too(issuer: LocalIssuer) -> None:
     text = adding(issuer, '"deep":[[[[[[[[[]]]]]]]],[[[[[[]]]]]]]')
     token, containers = with_payload(issuer, text), text.count(b"[") + text.count(b"{")
     assert containers > text.count(b",")
-    assert guard_for(issuer, limits=Limits(items=containers)).validate(token)
-    refused(guard_for(issuer, limits=Limits(items=containers - 1)), token, Reason.MALFORMED_CLAIMS)
+    assert guard_for(issuer, limits=Limits(containers=containers)).validate(token)
+    refused(guard_for(issuer, limits=Limits(containers=containers - 1)), token, Reason.MALFORMED_CLAIMS)
 
 
 @pytest.mark.req("A-072", "JW-31")

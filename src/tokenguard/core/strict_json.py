@@ -35,7 +35,7 @@ def parse(text: bytes, limits: Limits) -> Any:
     if len(text) > limits.items and text.count(b",") > limits.items:
         raise ValueError("too many members or elements")
     containers = text.count(b"{") + text.count(b"[")
-    if containers > limits.items:
+    if containers > limits.containers:
         raise ValueError("too many objects or arrays")
     value = None
     if msgspec is not None:

@@ -79,7 +79,7 @@ class HTTPClient:
                 return _document(response, bytes(body))
         # ValueError: what httpx lets through for a host name, in the URL or in a Location, that can't be one
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as cause:
-            raise AnswerFailed(f"{host} can't be reached: {type(cause).__name__}") from None
+            raise AnswerFailed(f"{host} can't be reached: {_name(cause)}") from None
 
     async def close(self) -> None:
         """Close the pool, on the loop it lives on."""
@@ -105,6 +105,15 @@ class HTTPClient:
                 cookies=CookieJar(DefaultCookiePolicy(netscape=False, rfc2965=False)),  # takes none
             )
         return self._client
+
+
+def _name(error: BaseException) -> str:
+    """What went wrong, and what was at the root of it: a name that is not found, a certificate that is not trusted."""
+    root = error
+    while (cause := root.__cause__ or root.__context__) is not None:
+        root = cause
+    kinds = dict.fromkeys((type(error).__name__, type(root).__name__))
+    return ", ".join(kinds)
 
 
 def _document(response: httpx.Response, body: bytes | None) -> Document:

@@ -31,7 +31,9 @@ from tokenguard.runtime.iothread import IOThread
 #: process-wide, so that no two key sets of any issuer ever share a generation
 _generations = itertools.count(1)
 #: seconds that the jwks_uri found by discovery is believed while fetching from it works
-_METADATA_MAX_AGE = 86_400.0
+_METADATA_MAX_AGE = 3_600.0
+#: client errors that speak of the moment, not of the address: timeout, too many requests (RFC 9110 15.5.9, RFC 6585 4)
+_TRY_LATER = frozenset({408, 429})
 #: refreshes of many processes started together spread over the last tenth of the interval
 _JITTER = 0.1
 
@@ -148,7 +150,7 @@ class FetchedKeys:
                 document = await self._client.get(url, max_bytes=self._config.keys.max_bytes, accept=_ACCEPT)
             except HTTPStatusFailed as cause:
                 # not there, so another form may be; a failing server says nothing about where its metadata is
-                if not 400 <= cause.status < 500:
+                if not 400 <= cause.status < 500 or cause.status in _TRY_LATER:
                     raise
                 tried = str(cause)
                 continue
