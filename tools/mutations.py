@@ -48,7 +48,7 @@ MUTANTS = [
         'or "iat" in claims or config.max_lifetime is not None',
         'or "iat" in claims',
     ),
-    Mutant("claims", "iat before exp", "if issued_at > expires_at:", "if False:"),
+    Mutant("claims", "iat before exp", "if verified.issued_at > verified.expires_at:", "if False:"),
     Mutant("claims", "maximum lifetime", "expires_at - issued_at > config.max_lifetime", "False"),
     Mutant("claims", "huge times", "except OverflowError:", "except ZeroDivisionError:"),
     Mutant(
@@ -138,7 +138,7 @@ MUTANTS = [
     Mutant("strict_json", "bytes after the text", "if end != len(decoded):", "if False:"),
     Mutant("strict_json", "depth", "if containers > limits.depth and", "if False and"),
     Mutant("strict_json", "number of members", "if len(text) > limits.items and", "if False and"),
-    Mutant("strict_json", "number of containers", "if containers > limits.items:", "if False:"),
+    Mutant("strict_json", "number of containers", "if containers > limits.containers:", "if False:"),
     Mutant("strict_json", "what the fast reader made of it", "if _write(value) != text:", "if False:"),
     # keys
     Mutant("jwk", "no symmetric keys", 'if kty == "oct":', "if False:"),

@@ -218,7 +218,7 @@ def test_each_size_is_held_to_its_limit(issuer: LocalIssuer) -> None:
 
 
 @pytest.mark.req("JW-31", "A-164")
-@pytest.mark.parametrize("name", ["token", "header", "payload", "depth", "items", "key_id"])
+@pytest.mark.parametrize("name", ["token", "header", "payload", "depth", "items", "containers", "key_id"])
 @pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), None, "16384", True])
 def test_a_limit_cannot_be_switched_off(name: str, value: object) -> None:
     """A limit is a positive number; there is no value for none."""
