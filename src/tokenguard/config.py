@@ -67,13 +67,15 @@ def require_url(name: str, value: object, *, insecure_http: bool) -> None:
     """An https URL with a host and without user information; http only on loopback, unless `insecure_http`."""
     if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value:
         raise ConfigurationError(f"{name} must be a URL of printable ASCII characters")
+    if "@" in value:  # not shown: there may be a password before it
+        raise ConfigurationError(f"{name} must be a URL without user information")
     try:
         parts = urlsplit(value)
         host, _port = parts.hostname, parts.port
     except ValueError:
         raise ConfigurationError(f"{name}: {value} is not a URL") from None
-    if parts.scheme not in ("https", "http") or not host or "@" in parts.netloc:
-        raise ConfigurationError(f"{name}: {value} must be an https URL with a host and without user information")
+    if parts.scheme not in ("https", "http") or not host:
+        raise ConfigurationError(f"{name}: {value} must be an https URL with a host")
     if parts.scheme == "http" and host not in _LOOPBACK_HOSTS and not insecure_http:
         raise ConfigurationError(f"{name}: {value} must be https (insecure_http=True if you must)")
 
@@ -92,8 +94,8 @@ class Limits:
     header: int = 4 * 1024
     payload: int = 12 * 1024
     depth: int = 16
-    items: int = 1_000
-    containers: int = 200
+    items: int = 512
+    containers: int = 128
     key_id: int = 256
 
     def __post_init__(self) -> None:
@@ -212,9 +214,9 @@ class Issuer:
             object.__setattr__(self, "audience", string_tuple("Issuer.audience", self.audience))
         if self.max_lifetime is not None:
             require_number("Issuer.max_lifetime", self.max_lifetime, low=1)
+        if not isinstance(self.checks, tuple | list) or not all(callable(check) for check in self.checks):
+            raise ConfigurationError("Issuer.checks must be a tuple of callables")
         object.__setattr__(self, "checks", tuple(self.checks))
-        if not all(callable(check) for check in self.checks):
-            raise ConfigurationError("Issuer.checks must hold callables")
         if not isinstance(self.keys, KeyPolicy):
             raise ConfigurationError("Issuer.keys must be a KeyPolicy")
 

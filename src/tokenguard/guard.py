@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
@@ -30,6 +31,7 @@ from tokenguard.runtime.keysource import FetchedKeys, KeySource, StaticKeys
 from tokenguard.runtime.tokencache import BoundedMemory
 from tokenguard.settings import arguments_from_environ, arguments_from_mapping
 
+_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.1, 5.6.2
 #: headers remembered: a handful of keys and types an issuer
 _HEADERS_AN_ISSUER = 16
 
@@ -77,6 +79,8 @@ class TokenGuard:
             raise ConfigurationError("clock and monotonic must be callables that answer seconds")
         if realm is not None and (not isinstance(realm, str) or not realm.isprintable() or not realm.isascii()):
             raise ConfigurationError("realm must be a string of printable ASCII characters")
+        if not isinstance(request_id_header, str) or not _FIELD_NAME.fullmatch(request_id_header):
+            raise ConfigurationError("request_id_header must be the name of a header field")
         if not isinstance(limits, Limits) or not isinstance(http, HTTPSettings):
             raise ConfigurationError("limits must be a Limits, http an HTTPSettings")
         _check_http(http)

@@ -256,3 +256,22 @@ def test_the_signing_input_is_what_was_received(guard: TokenGuard, issuer: Local
     header = b64url(b'{ "kid" : "key-1" ,\n"typ":"at+jwt", "alg":"ES256" }')
     payload = b64url(b" " + payload_of(issuer).replace(b'"sub"', b'"\\u0073ub"') + b"\n")
     assert guard.validate(signed_text(issuer, header, payload)).subject == "user-1"
+
+
+@pytest.mark.req("A-072", "JW-31")
+def test_a_number_of_many_digits_is_refused(guard: TokenGuard, issuer: LocalIssuer) -> None:
+    """In header and payload: reading it takes time that grows with the square of its length."""
+    digits = "9" * 321
+    refused(guard, with_payload(issuer, adding(issuer, f'"n":{digits}')), Reason.MALFORMED_CLAIMS)
+    assert guard.validate(with_payload(issuer, adding(issuer, f'"n":{digits[1:]}')))
+    header = json.dumps(header_for(issuer))[:-1] + f',"n":{digits}}}'
+    refused(guard, with_header(issuer, header.encode()), Reason.MALFORMED_TOKEN)
+
+
+@pytest.mark.req("JW-31")
+@pytest.mark.parametrize("value", ["[" + "0," * 40 + "0]", "[" + "{}," * 10 + "0]"])
+def test_a_header_has_a_handful_of_members(guard: TokenGuard, issuer: LocalIssuer, value: str) -> None:
+    """It is read before any signature, so it gets less room than the claims."""
+    assert guard.validate(with_payload(issuer, adding(issuer, f'"x":{value}')))
+    header = json.dumps(header_for(issuer))[:-1] + f',"x":{value}}}'
+    refused(guard, with_header(issuer, header.encode()), Reason.MALFORMED_TOKEN)

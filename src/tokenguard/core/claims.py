@@ -20,7 +20,7 @@ from tokenguard.core.forms import (
 from tokenguard.core.model import Verified
 from tokenguard.core.plainjwt import check_separator, client_of, scopes_of
 from tokenguard.core.trust import Trusted
-from tokenguard.errors import Denied, InvalidToken, Reason, Unavailable
+from tokenguard.errors import InvalidToken, Reason, Unavailable
 
 
 def read_claims(  # noqa: PLR0912 - a branch a claim
@@ -128,8 +128,6 @@ def run_checks(claims: Mapping[str, Any], config: Issuer) -> None:
         name = getattr(check, "__name__", type(check).__name__)
         try:
             accepted = check(claims)
-        except (Denied, Unavailable):
-            raise
         except Exception as cause:  # the check is the deployment's code: anything may come
             raise Unavailable(
                 Reason.CHECK_FAILED, f"the check {name} in Issuer.checks raised {type(cause).__name__}"

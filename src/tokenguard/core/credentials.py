@@ -77,6 +77,10 @@ def _form_token(form: Form | None) -> str | None:
     if form is None:
         return None
     if isinstance(form, bytes):
+        if len(form) > MAX_FORM_BODY:
+            raise InvalidRequest(
+                Reason.MALFORMED_CREDENTIALS, f"form bodies are searched for a token up to {MAX_FORM_BODY} bytes"
+            )
         # the body is ASCII as a whole (RFC 6750 2.2)
         if not form.isascii():
             return None
@@ -88,6 +92,6 @@ def _form_token(form: Form | None) -> str | None:
         raise InvalidRequest(Reason.SEVERAL_CREDENTIALS, "access_token occurs more than once in the form body")
     if not tokens:
         return None
-    if not _is_b64token(tokens[0]):
+    if not isinstance(tokens[0], str) or not _is_b64token(tokens[0]):
         raise InvalidRequest(Reason.MALFORMED_CREDENTIALS, "access_token in the form body is no token")
     return tokens[0]

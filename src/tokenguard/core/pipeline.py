@@ -17,7 +17,7 @@ from tokenguard.core.claims import check_now, read_claims, run_checks
 from tokenguard.core.credentials import read_credential
 from tokenguard.core.effects import AnswerFailed, Question, RefreshKeys
 from tokenguard.core.jws import Header
-from tokenguard.core.keys import KeySnapshot
+from tokenguard.core.keys import MAX_CANDIDATES, KeySnapshot
 from tokenguard.core.model import AccessToken, Request, Verified
 from tokenguard.core.requirements import Requirement, authorize
 from tokenguard.core.trust import Memory, SettledHeader, Setup, Trusted, check_header, find_issuer
@@ -180,7 +180,9 @@ def _refresh(trusted: Trusted, *, wait: bool) -> Flow[None]:
 
 def _no_key(header: Header, snapshot: KeySnapshot) -> InvalidToken:
     if _candidates(header, snapshot):
-        return InvalidToken(Reason.BAD_SIGNATURE, "no kid, and no key that was tried made this signature")
+        return InvalidToken(
+            Reason.BAD_SIGNATURE, f"no kid, and none of the first {MAX_CANDIDATES} keys for this alg made the signature"
+        )
     if snapshot.keys is not None and snapshot.keys.has_key_id(header.kid):
         return InvalidToken(Reason.UNSUPPORTED_ALGORITHM, "the key that kid names is not for this alg")
     return InvalidToken(Reason.UNKNOWN_KEY, "no key with that kid is published; a new one is seen after a refresh")

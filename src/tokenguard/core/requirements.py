@@ -123,7 +123,7 @@ class Requirement:
         if self.issuers is not None:
             object.__setattr__(self, "issuers", string_tuple("Requirement.issuers", self.issuers, one_string=False))
         require_flag("Requirement.live", self.live)
-        if self.acr_values:
+        if self.acr_values != ():
             values = string_tuple("Requirement.acr_values", self.acr_values, one_string=False)
             if not all(_SCOPE.fullmatch(value) for value in values):
                 raise ConfigurationError("Requirement.acr_values: no spaces, quotes or backslashes (RFC 9470 3)")
@@ -148,8 +148,10 @@ def requirement_of(wanted: Scopes | Requirement | None) -> Requirement:
         return ANY_TOKEN
     if isinstance(wanted, Requirement):
         return wanted
+    if isinstance(wanted, Iterable) and not isinstance(wanted, str):
+        wanted = tuple(wanted)  # an iterator can be read only once
     try:
-        return _requirement(wanted if isinstance(wanted, str) or not isinstance(wanted, Iterable) else tuple(wanted))
+        return _requirement(wanted)
     except TypeError:
         return Requirement(wanted)  # what can't be hashed is no scope either, and this says so
 
