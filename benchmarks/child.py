@@ -12,10 +12,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 
 from benchmarks.rows import Row
-from benchmarks.suites import Plan, Suite
-
-#: what the extra `fast` brings
-FAST_PARSERS = ("msgspec", "orjson")
+from benchmarks.suites import FAST_PARSERS, Plan, Suite
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,12 +10,12 @@ from benchmarks.measure import Figure, Samples
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measured thing. `ratio`: of `value` to that of the row named `to`."""
+    """One measured thing. `ratio`: of `value` to that of the row named `to`. No value: `note` says why."""
 
     group: str
     name: str
     unit: str
-    value: Figure
+    value: Figure | None
     ratio: Figure | None = None
     to: str = ""
     note: str = ""
@@ -28,8 +27,7 @@ class Row:
     @classmethod
     def from_json(cls, members: dict[str, Any]) -> Row:
         """What `as_json` wrote."""
-        ratio = members["ratio"]
-        figures = {"value": Figure(**members["value"]), "ratio": Figure(**ratio) if ratio else None}
+        figures = {name: Figure(**members[name]) if members[name] else None for name in ("value", "ratio")}
         return cls(**members | figures)
 
 
@@ -53,4 +51,4 @@ def count(group: str, name: str, unit: str, number: float, note: str = "") -> Ro
 
 def absent(group: str, name: str, why: str) -> Row:
     """Something that could not be measured is named, with the reason."""
-    return count(group, name, "", math.nan, why)
+    return Row(group, name, "", None, note=why)

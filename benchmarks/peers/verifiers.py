@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ def _auth0(local: LocalIssuer) -> Callable[[str], Any]:
 def _fastmcp(local: LocalIssuer) -> Callable[[str], Any]:
     from fastmcp.server.auth.providers.jwt import JWTVerifier
 
+    logging.getLogger("fastmcp").setLevel(logging.CRITICAL)  # it prints a box for each token it refuses
     return JWTVerifier(
         jwks_uri=local.jwks_uri,
         issuer=local.issuer,

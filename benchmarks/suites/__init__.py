@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 JSON = Literal["default", "fast"]
+#: what the extra `fast` brings, or brought
+FAST_PARSERS = ("msgspec", "orjson")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +43,17 @@ class Suite:
 
 
 SUITES = (
-    Suite("paths", "paths", "Whole checks, json of the standard library", 16, 4.0),
-    Suite("paths-fast", "paths", "Whole checks, with the fast JSON extra", 16, 3.0, "fast"),
-    Suite("refusals", "refusals", "Refusing", 12, 2.0),
-    Suite("steps", "steps", "Where the time goes", 10),
-    Suite("peers", "peers", "The same job done by others", 24),
-    Suite("fastapi", "fastapi", "FastAPI, in process", 10, 2.5),
-    Suite("flask", "flask", "Flask, in process", 8, 2.0),
-    Suite("django", "django", "Django, in process", 10, 2.5),
-    Suite("servers", "servers", "Real servers", 45),
-    Suite("memory", "memory", "Memory of the token cache", 40, 3.0),
-    Suite("scaling", "scaling", "How cost grows", 25),
-    Suite("concurrency", "concurrency", "Threads, processes, a cold key set", 15, 1.0),
+    Suite("paths", "paths", "Whole checks, json of the standard library", 14, 3.5),
+    Suite("paths-fast", "paths", "Whole checks, with the fast JSON extra", 10, 2.5, "fast"),
+    Suite("refusals", "refusals", "Refusing", 10, 2.0),
+    Suite("steps", "steps", "Where the time goes", 14),
+    Suite("alternatives", "alternatives", "What else could be done", 7, json="fast"),
+    Suite("peers", "peers", "The same job done by others", 20),
+    Suite("fastapi", "fastapi", "FastAPI, in process", 9, 2.0),
+    Suite("flask", "flask", "Flask, in process", 8, 1.5),
+    Suite("django", "django", "Django, in process", 9, 2.0),
+    Suite("servers", "servers", "Real servers", 36),
+    Suite("memory", "memory", "Memory of the token cache", 30, 3.0),
+    Suite("scaling", "scaling", "How cost grows", 20),
+    Suite("concurrency", "concurrency", "Threads, processes, a cold key set", 12, 1.0),
 )

@@ -14,7 +14,7 @@ from benchmarks.rows import Row, absent, count, timing
 from benchmarks.suites import Plan
 from tokenguard.testing import Broken, LocalIssuer
 
-_TOKENS = 256
+_TOKENS = 128
 
 
 def run(plan: Plan) -> list[Row]:

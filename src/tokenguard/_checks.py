@@ -38,12 +38,14 @@ def require_url(name: str, value: object, *, insecure_http: bool) -> None:
     """An https URL with a host and without user information; http only on loopback, unless `insecure_http`."""
     if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value:
         raise ConfigurationError(f"{name} must be a URL of printable ASCII characters")
+    if "@" in value:  # not shown: there may be a password before it
+        raise ConfigurationError(f"{name} must be a URL without user information")
     try:
         parts = urlsplit(value)
         host, _port = parts.hostname, parts.port
     except ValueError:
         raise ConfigurationError(f"{name}: {value} is not a URL") from None
-    if parts.scheme not in ("https", "http") or not host or "@" in parts.netloc:
-        raise ConfigurationError(f"{name}: {value} must be an https URL with a host and without user information")
+    if parts.scheme not in ("https", "http") or not host:
+        raise ConfigurationError(f"{name}: {value} must be an https URL with a host")
     if parts.scheme == "http" and host not in _LOOPBACK_HOSTS and not insecure_http:
         raise ConfigurationError(f"{name}: {value} must be https (insecure_http=True if you must)")

@@ -19,10 +19,11 @@ from urllib.parse import quote
 
 from tokenguard._checks import require_flag
 from tokenguard._paths import ExemptPaths
+from tokenguard.core.credentials import MAX_FORM_BODY
 from tokenguard.core.model import AccessToken, Request
-from tokenguard.core.requirements import Requirement, Scopes
+from tokenguard.core.requirements import Requirement, Scopes, one_of
 from tokenguard.errors import ConfigurationError, Denied, MissingToken, Unavailable
-from tokenguard.guard import TokenGuard, requirement_of
+from tokenguard.guard import TokenGuard
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -32,8 +33,6 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 ReadForm: TypeAlias = Callable[[], Awaitable[bytes | Iterable[tuple[str, str]] | None]]
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
-#: bytes of a form body that are searched for a token: one token and a few fields beside it
-_MAX_FORM_BODY = 64 * 1024
 #: close codes of RFC 6455 7.4.1 and its registry: policy violation, try again later
 _CLOSE_DENIED = 1008
 _CLOSE_UNAVAILABLE = 1013
@@ -71,7 +70,7 @@ class TokenGuardMiddleware:
         require_flag("optional", optional)
         self.app = app
         self.guard = guard
-        self.requirement = requirement_of(scopes, requirement)
+        self.requirement = one_of(scopes, requirement)
         self.optional = optional
         self.exempt_paths = tuple(exempt_paths)
         self._exempt = ExemptPaths("exempt_paths", exempt_paths) if exempt_paths else ()
@@ -130,7 +129,7 @@ async def check(
     token = tokens.get(guard)
     if token is None or requirement.live:
         form = None if read_form is None else await read_form()
-        request = request_from_scope(scope, subprotocol=subprotocol, form=form)
+        request = ScopeRequest(scope, subprotocol=subprotocol, form=form)
     if token is None:
         try:
             token = await guard.aauthenticate(request)
@@ -146,22 +145,36 @@ async def check(
     return token
 
 
-def request_from_scope(
-    scope: Scope, *, subprotocol: str | None = None, form: bytes | Iterable[tuple[str, str]] | None = None
-) -> Request:
-    """What of an ASGI connection decides about its token."""
-    headers = scope["headers"]
-    if subprotocol is not None and scope["type"] == "websocket":
-        headers = [*headers, *websocket_credentials(scope, subprotocol)]
-    client = scope.get("client")
-    return Request(
-        scope.get("method", "GET"),  # a WebSocket handshake is a GET (RFC 6455 4.1)
-        _url(scope),
-        headers,
-        client_certificate=_client_certificate(scope),
-        peer=client[0] if client else None,
-        form=form,
-    )
+class ScopeRequest(Request):
+    """A request read where the server put it: names in lower case and bytes, as ASGI has them."""
+
+    __slots__ = ("_lines", "_scope")
+
+    def __init__(
+        self,
+        scope: Scope,
+        *,
+        subprotocol: str | None = None,
+        form: bytes | Iterable[tuple[str, str]] | None = None,
+    ) -> None:
+        self._scope = scope
+        self._lines: Iterable[tuple[bytes, bytes]] = scope["headers"]
+        if subprotocol is not None and scope["type"] == "websocket":
+            self._lines = [*self._lines, *websocket_credentials(scope, subprotocol)]
+        self.method = scope.get("method", "GET")  # a WebSocket handshake is a GET (RFC 6455 4.1)
+        self.client_certificate = _client_certificate(scope)
+        client = scope.get("client")
+        self.peer = client[0] if client else None
+        self.form = form
+
+    @property
+    def url(self) -> str:  # type: ignore[override] # computed for the few who ask
+        """Absolute, as the client sent it, as far as the server tells."""
+        return _url(self._scope)
+
+    def header_values(self, name: str) -> list[str]:
+        wanted = name.encode("latin-1")
+        return [value.decode("latin-1") for key, value in self._lines if key == wanted]
 
 
 def websocket_credentials(scope: Scope, subprotocol: str) -> list[tuple[bytes, bytes]]:
@@ -250,7 +263,7 @@ class _ReadAhead:
             message = await self._receive()
             self._messages.append(message)
             size += len(message.get("body", b""))
-            if message["type"] != "http.request" or size > _MAX_FORM_BODY:
+            if message["type"] != "http.request" or size > MAX_FORM_BODY:
                 return None
             more = message.get("more_body", False)
         return b"".join(message.get("body", b"") for message in self._messages)

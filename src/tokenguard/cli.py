@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 try:
+    import rich  # noqa: F401 - asked for here, where a missing extra can be named
     import typer
 except ModuleNotFoundError:
     raise SystemExit("the tokenguard command needs its extra: pip install 'tokenguard[cli]'") from None

@@ -51,7 +51,8 @@ class Limits:
     """Caps that hold before anything is decoded or parsed.
 
     `token`, `header`, `payload`: bytes (of the token as sent; of the decoded parts). `depth`: nesting of JSON.
-    `items`: commas in one JSON text, which bounds its members and elements. `key_id`: characters of a `kid`.
+    `items`: commas in one JSON text, which bounds its members and elements. `containers`: objects and arrays in it;
+    many small ones are what costs most to read. `key_id`: characters of a `kid`.
     """
 
     _: KW_ONLY
@@ -59,11 +60,12 @@ class Limits:
     header: int = 4 * 1024
     payload: int = 12 * 1024
     depth: int = 16
-    items: int = 1_000
+    items: int = 512
+    containers: int = 128
     key_id: int = 256
 
     def __post_init__(self) -> None:
-        for name in ("token", "header", "payload", "depth", "items", "key_id"):
+        for name in ("token", "header", "payload", "depth", "items", "containers", "key_id"):
             require_number(f"Limits.{name}", getattr(self, name), low=1)
 
 
@@ -189,9 +191,9 @@ class Issuer:
             object.__setattr__(self, "audience", string_tuple("Issuer.audience", self.audience))
         if self.max_lifetime is not None:
             require_number("Issuer.max_lifetime", self.max_lifetime, low=1)
+        if not isinstance(self.checks, tuple | list) or not all(callable(check) for check in self.checks):
+            raise ConfigurationError("Issuer.checks must be a tuple of callables")
         object.__setattr__(self, "checks", tuple(self.checks))
-        if not all(callable(check) for check in self.checks):
-            raise ConfigurationError("Issuer.checks must hold callables")
         if not isinstance(self.keys, KeyPolicy):
             raise ConfigurationError("Issuer.keys must be a KeyPolicy")
         if self.introspection is not None:

@@ -1,7 +1,7 @@
 """What can go wrong, and whose fault it is.
 
     TokenGuardError
-    ├── ConfigurationError             raised when something is built, never during a request
+    ├── ConfigurationError             raised for what is written, in settings or code, not for what is sent
     ├── Denied                         the caller's fault; has .status .error .reason .description
     │   ├── MissingToken               401, challenge without an error code
     │   ├── InvalidRequest             400 invalid_request
@@ -109,7 +109,11 @@ class TokenGuardError(Exception):
 
 
 class ConfigurationError(TokenGuardError, ValueError):
-    """A setting is missing, unknown, of the wrong type or dangerous; the text names it. Raised when built."""
+    """A setting is missing, unknown, of the wrong type or dangerous; the text names it.
+
+    Raised where it is built or declared, before any request; where a framework hands it over with a request only
+    (FastAPI's scopes), then.
+    """
 
 
 class _Refusal(TokenGuardError):

@@ -44,9 +44,9 @@ from tokenguard.asgi import (
     wants_form_body,
 )
 from tokenguard.core.model import AccessToken
-from tokenguard.core.requirements import AllOf, Requirement, Scopes
+from tokenguard.core.requirements import AllOf, Requirement, Scopes, requirement_of
 from tokenguard.errors import ConfigurationError, Denied, Unavailable
-from tokenguard.guard import TokenGuard, requirement_of
+from tokenguard.guard import TokenGuard
 
 
 class Protect(SecurityBase):
@@ -93,7 +93,7 @@ class Protect(SecurityBase):
         self._reads_forms = reads_forms(guard)
 
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> AccessToken | None:
-        return await self._check(connection, requirement_of(security_scopes.scopes, None))
+        return await self._check(connection, requirement_of(security_scopes.scopes))
 
     def requires(self, wanted: Scopes | Requirement) -> Callable[..., Awaitable[Any]]:
         """A dependency that gives the token too, for what a list of scopes can't say: `any_of(...)`, a `Requirement`.
@@ -102,7 +102,7 @@ class Protect(SecurityBase):
         the check here too: an `AccessToken` that the override gives still has to meet what is wanted, anything else
         is the test's own stand-in and is handed through.
         """
-        requirement = wanted if isinstance(wanted, Requirement) else requirement_of(wanted, None)
+        requirement = requirement_of(wanted)
 
         checked = Security(self, scopes=_certain_scopes(requirement.scopes))
 

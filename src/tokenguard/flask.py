@@ -32,9 +32,9 @@ from tokenguard._paths import ExemptPaths
 from tokenguard._raising import framework_error
 from tokenguard.core.challenge import Challenge
 from tokenguard.core.model import AccessToken
-from tokenguard.core.requirements import Requirement, Scopes
+from tokenguard.core.requirements import Requirement, Scopes, requirement_of
 from tokenguard.errors import ConfigurationError, Denied, MissingToken, Unavailable
-from tokenguard.guard import TokenGuard, requirement_of
+from tokenguard.guard import TokenGuard
 from tokenguard.wsgi import EnvironRequest, wants_form
 
 _P = ParamSpec("_P")
@@ -76,14 +76,14 @@ class Protect:
 
     def __call__(self, scopes: Scopes | None = None) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
         """A decorator: the view needs a token with these scopes (see `Scopes`), or any token."""
-        return self.requires(Requirement() if scopes is None else scopes)
+        return self.requires(scopes)
 
-    def requires(self, wanted: Scopes | Requirement) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    def requires(self, wanted: Scopes | Requirement | None) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
         """A decorator: the view needs a token that meets what is wanted.
 
         For plain and `async def` views, methods of class-based views, and their `decorators`.
         """
-        requirement = wanted if isinstance(wanted, Requirement) else requirement_of(wanted, None)
+        requirement = requirement_of(wanted)
 
         def decorate(view: Callable[_P, _R]) -> Callable[_P, _R]:
             if iscoroutinefunction(view):

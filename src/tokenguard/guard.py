@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
-from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ from tokenguard.core.challenge import Challenge, write_challenge
 from tokenguard.core.effects import Flow, Introspect, Question
 from tokenguard.core.model import AccessToken, Request, Verified
 from tokenguard.core.remote import introspecting
-from tokenguard.core.requirements import Requirement, Scopes, authorize
+from tokenguard.core.requirements import Requirement, Scopes, authorize, one_of
 from tokenguard.core.trust import Setup, Trusted
 from tokenguard.errors import ConfigurationError, Denied, Reason, Unavailable
 from tokenguard.runtime import observe
@@ -33,7 +33,7 @@ from tokenguard.runtime.keysource import FetchedKeys, KeySource, StaticKeys, Unu
 from tokenguard.runtime.tokencache import BoundedMemory
 from tokenguard.settings import arguments_from_environ, arguments_from_mapping
 
-_NOTHING = Requirement()
+_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.1, 5.6.2
 #: headers remembered: a handful of keys and types an issuer
 _HEADERS_AN_ISSUER = 16
 
@@ -81,6 +81,8 @@ class TokenGuard:
             raise ConfigurationError("clock and monotonic must be callables that answer seconds")
         if realm is not None and (not isinstance(realm, str) or not realm.isprintable() or not realm.isascii()):
             raise ConfigurationError("realm must be a string of printable ASCII characters")
+        if not isinstance(request_id_header, str) or not _FIELD_NAME.fullmatch(request_id_header):
+            raise ConfigurationError("request_id_header must be the name of a header field")
         if not isinstance(limits, Limits) or not isinstance(http, HTTPSettings):
             raise ConfigurationError("limits must be a Limits, http an HTTPSettings")
         _check_http(http)
@@ -179,14 +181,14 @@ class TokenGuard:
 
         Raises `Denied` or `Unavailable`.
         """
-        wanted = requirement_of(scopes, requirement)
+        wanted = one_of(scopes, requirement)
         return self._run(pipeline.check(self._setup, request, wanted, self._clock(), self._monotonic()), request)
 
     async def acheck(
         self, request: Request, scopes: Scopes | None = None, *, requirement: Requirement | None = None
     ) -> AccessToken:
         """`check`, for async code."""
-        wanted = requirement_of(scopes, requirement)
+        wanted = one_of(scopes, requirement)
         flow = pipeline.check(self._setup, request, wanted, self._clock(), self._monotonic())
         return await self._arun(flow, request)
 
@@ -232,8 +234,15 @@ class TokenGuard:
         return tuple(self._setup.issuers)
 
     def health(self) -> Health:
-        """The state of each issuer's keys, for a readiness endpoint. No I/O."""
+        """The state of each issuer's keys, and of asking it, for a readiness endpoint. Waits for nothing.
+
+        Where keys are missing or too old to serve, it also begins to fetch them, cool-down permitting: a service that
+        gets no requests before it is ready would otherwise never be.
+        """
         keys = tuple(source.state() for source in self._sources.values())
+        for state in keys:
+            if not state.serving:
+                self._sources[state.issuer].refresh()
         asked = tuple(introspector.state() for introspector in self._introspectors.values())
         ready = all(state.serving for state in keys) and all(state.serving for state in asked)
         return Health(ready, keys, asked)
@@ -360,22 +369,3 @@ def _check_http(http: HTTPSettings) -> None:
             tls_context(http)
     except (OSError, ValueError):
         raise ConfigurationError(f"HTTPSettings.ca_file: {http.ca_file} holds no readable certificates") from None
-
-
-def requirement_of(scopes: Scopes | None, requirement: Requirement | None) -> Requirement:
-    """`scopes` as a requirement, or the one given."""
-    if requirement is not None:
-        if scopes is not None:
-            raise ConfigurationError("give scopes or a requirement, not both")
-        return requirement
-    if scopes is None:
-        return _NOTHING
-    try:
-        return _requirement(tuple(scopes) if isinstance(scopes, Iterable) and not isinstance(scopes, str) else scopes)
-    except TypeError:  # what can't be hashed is no scope either
-        raise ConfigurationError("scopes must be a scope, an iterable of scopes, all_of(...) or any_of(...)") from None
-
-
-@lru_cache(maxsize=1024)
-def _requirement(scopes: Scopes) -> Requirement:
-    return Requirement(scopes)

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 from wsgiref.util import request_uri
 
+from tokenguard.core.credentials import MAX_FORM_BODY
 from tokenguard.core.model import Form, Request
 from tokenguard.guard import TokenGuard
 
-#: bytes of a form body that are searched for a token: one token and a few fields beside it
-_MAX_FORM_BODY = 64 * 1024
 _KEYS = {"authorization": "HTTP_AUTHORIZATION", "content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
@@ -59,4 +58,4 @@ def wants_form(guard: TokenGuard, environ: Mapping[str, Any]) -> bool:
     if not guard.wants_form_body(environ["REQUEST_METHOD"], environ.get("CONTENT_TYPE", "")):
         return False
     length = environ.get("CONTENT_LENGTH") or ""
-    return len(length) < 10 and length.isdecimal() and int(length) <= _MAX_FORM_BODY
+    return len(length) < 10 and length.isdecimal() and int(length) <= MAX_FORM_BODY

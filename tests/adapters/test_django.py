@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.utils.decorators import method_decorator
@@ -155,6 +156,11 @@ class Orders(View):
         """Says nothing."""
         return HttpResponse("deleted")
 
+    @method_decorator(public)
+    def page(self, _request: Any) -> HttpResponse:
+        """No method of HTTP, though a request may name it."""
+        return HttpResponse("page")
+
 
 @pytest.mark.parametrize(
     ("method", "answers"),
@@ -164,7 +170,7 @@ class Orders(View):
         ("POST", {None: 401, "write": 200, "read": 403}),
         ("DELETE", {None: 401, "": 200}),
         ("OPTIONS", {None: 200}),
-        ("GET_CONTEXT", {None: 401, "": 405}),
+        ("PAGE", {None: 401, "": 405}),
     ],
 )
 def test_methods_of_a_class_based_view(
@@ -299,3 +305,5 @@ def test_the_url_is_by_djangos_rules(site: Site) -> None:
     factory = RequestFactory(HTTP_HOST="api.test", HTTP_X_FORWARDED_PROTO="https")
     assert DjangoRequest(factory.get("/caf\u00e9/\u2603?q=1"), None).url == "https://api.test/caf%C3%A9/%E2%98%83?q=1"
     assert DjangoRequest(factory.get("/a", RAW_URI="/%61?q"), None).url == "https://api.test/%61?q"
+    with pytest.raises(DisallowedHost):
+        DjangoRequest(factory.get("/a", HTTP_HOST="evil.test"), None).url  # noqa: B018 - reading it is what raises

@@ -124,6 +124,22 @@ def test_manage_py_check_names_the_wrong_key(given: Any, said: str) -> None:
     assert said in text
 
 
+def test_an_installed_app_is_checked_in_a_project_that_imports_nothing_of_ours() -> None:
+    """In a process of its own, as `manage.py check` runs."""
+    code = """
+import django
+from django.conf import settings
+from django.core.management import call_command
+
+settings.configure(INSTALLED_APPS=["tokenguard.django"], TOKENGUARD={"AUDIANCE": "x"})
+django.setup()
+call_command("check")
+"""
+    ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert ran.returncode != 0
+    assert "unknown setting TOKENGUARD.AUDIANCE" in ran.stderr
+
+
 class Derived(TokenGuardMiddleware):
     """A project's own."""
 

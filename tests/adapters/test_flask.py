@@ -176,19 +176,29 @@ def test_requires_takes_a_whole_requirement(app: Flask, protect: Protect, issuer
 
 
 def test_two_guards_each_have_their_say(app: Flask, issuer: LocalIssuer) -> None:
-    """What one guard accepted is no token of another one's; `current_token` is that of the inner one."""
+    """What one guard accepted is no token of another one's."""
     other = LocalIssuer("https://other.test", algorithm="ES256", clock=issuer.clock)
     ours, theirs = RecordingGuard(issuer), RecordingGuard(other)
+    app.add_url_rule("/", "view", Protect(ours)()(Protect(theirs, optional=True)()(lambda: "in")))
+    assert app.test_client().get("/", headers=bearer(issuer)).status_code == 401
+    assert (len(ours.asked), len(theirs.asked)) == (1, 1)
+
+
+def test_with_two_guards_current_token_is_the_inner_ones(app: Flask, issuer: LocalIssuer) -> None:
+    """The view has the token of the decorator next to it."""
+    tokens = []
+    inner = Protect(RecordingGuard(issuer))
+    outer = Protect(RecordingGuard(issuer))
 
     @app.get("/")
-    @Protect(ours)()
-    @Protect(theirs, optional=True)()
+    @outer()
     def view() -> str:
+        tokens.append(current_token._get_current_object())
+        inner()(lambda: tokens.append(current_token._get_current_object()))()
         return ""
 
-    response = app.test_client().get("/", headers=bearer(issuer))
-    assert response.status_code == 401
-    assert (len(ours.asked), len(theirs.asked)) == (1, 1)
+    app.test_client().get("/", headers=bearer(issuer))
+    assert len({id(token) for token in tokens}) == 2
 
 
 def test_a_token_is_not_kept_for_the_next_request(app: Flask, protect: Protect, issuer: LocalIssuer) -> None:

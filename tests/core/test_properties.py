@@ -27,6 +27,8 @@ from tokenguard.core.challenge import write_challenge
 from tokenguard.errors import InvalidRequest, InvalidToken, MissingToken, Reason
 from tokenguard.testing.jws import b64url
 
+pytestmark = pytest.mark.req("A-161")
+
 ISSUER = local_issuer()
 GUARDS = [
     guard_for(ISSUER),

@@ -5,6 +5,7 @@
 //      Stdin is the lifeline too: when it closes, the server ends, so a killed test run leaves nothing behind.
 // Out: one line of JSON on stdout when ready, {"issuer": URL, "control": URL}.
 // POST {control}/control/keys with a JSON array of private JWKs replaces the signing keys; the first key that can serve an alg signs.
+// GET {control}/control/key-fetches answers how often the key set was fetched.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -16,20 +17,23 @@ import { createMemoryAdapter } from 'oidc-provider/lib/adapters/memory_adapter.j
 
 const API = 'https://api.example.com';
 
-// A client picks the alg by the resource it asks for; the token's audience is the API whichever it picks.
-const ALG_OF_RESOURCE = new Map([
-  [API, 'RS256'],
-  ...['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'].map((alg) => [`${API}/${alg}`, alg]),
-]);
+// A client picks audience and alg by the resource that it asks for.
+const RESOURCES = new Map();
+for (const audience of [API, 'https://other.example.com']) {
+  for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']) {
+    RESOURCES.set(`${audience}/${alg}`, { audience, alg });
+  }
+}
 
+// In an alg's place: the token that the client gets is an opaque one.
 const OPAQUE = `${API}/opaque`;
 
 function resourceServer(_ctx, resource) {
-  const common = { audience: API, scope: 'orders:read orders:write', accessTokenTTL: 600 };
-  if (resource === OPAQUE) return { ...common, accessTokenFormat: 'opaque' };
-  const alg = ALG_OF_RESOURCE.get(resource);
-  if (!alg) throw new errors.InvalidTarget();
-  return { ...common, accessTokenFormat: 'jwt', jwt: { sign: { alg } } };
+  const common = { scope: 'orders:read orders:write', accessTokenTTL: 600 };
+  if (resource === OPAQUE) return { ...common, audience: API, accessTokenFormat: 'opaque' };
+  if (!RESOURCES.has(resource)) throw new errors.InvalidTarget();
+  const { audience, alg } = RESOURCES.get(resource);
+  return { ...common, audience, accessTokenFormat: 'jwt', jwt: { sign: { alg } } };
 }
 
 // The resource server, registered once for each way to say that it is the one who asks about tokens.
@@ -70,7 +74,16 @@ const configuration = {
       response_types: ['code'],
       redirect_uris: ['https://app.example.com/callback'],
     },
+    {
+      client_id: 'orders-docs',
+      application_type: 'native', // so that the redirect may be to any port of loopback (RFC 8252 7.3)
+      token_endpoint_auth_method: 'none',
+      grant_types: ['authorization_code'],
+      response_types: ['code'],
+      redirect_uris: ['http://127.0.0.1/docs/oauth2-redirect'],
+    },
   ],
+  clientBasedCORS: (_ctx, origin, client) => client.clientId === 'orders-docs' && new URL(origin).hostname === '127.0.0.1',
   findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
   features: {
     clientCredentials: { enabled: true },
@@ -97,6 +110,7 @@ lines.once('close', () => process.exit());
 configuration.clients.push(...resourceServers(apiKeys));
 
 let handle;
+let keyFetches = 0;
 const server = createServer((request, response) => {
   if (!request.url.startsWith(`${path}/`)) {
     response.writeHead(404).end();
@@ -104,6 +118,7 @@ const server = createServer((request, response) => {
   }
   request.originalUrl = request.url;
   request.url = request.url.slice(path.length);
+  if (request.url === '/jwks') keyFetches += 1;
   handle(request, response);
 });
 const issuer = `${await listen(server, port)}${path}`;
@@ -118,12 +133,17 @@ signWith(keys);
 
 const control = await listen(
   createServer(async (request, response) => {
-    if (request.method !== 'POST' || request.url !== '/control/keys') {
-      response.writeHead(404).end();
-      return;
+    switch (`${request.method} ${request.url}`) {
+      case 'POST /control/keys':
+        signWith(await json(request));
+        response.writeHead(204).end();
+        break;
+      case 'GET /control/key-fetches':
+        response.end(String(keyFetches));
+        break;
+      default:
+        response.writeHead(404).end();
     }
-    signWith(await json(request));
-    response.writeHead(204).end();
   }),
   0,
 );

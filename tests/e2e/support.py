@@ -1,4 +1,4 @@
-"""A real authorization server for the tests, and the two OAuth clients registered with it."""
+"""A real authorization server for the tests, and the OAuth clients registered with it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from .login import authorization_code
 from .server import Server
 
-API = "https://api.example.com"
+API, OTHER_API = "https://api.example.com", "https://other.example.com"
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 SERVICE, SERVICE_SECRET = "orders-service", "orders-service-secret"
 APP, APP_CALLBACK = "orders-app", "https://app.example.com/callback"
+DOCS = "orders-docs"  # public, redirects to /docs/oauth2-redirect on any port of 127.0.0.1, may call from there
 
 API_SECRET = "orders-api-secret/+%:"
 API_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -41,7 +42,7 @@ class Provider:
     """oidc-provider on loopback: runs once built, and is a context manager that ends it.
 
     `path` is a prefix of the issuer identifier, such as "/tenant"; `issuer` stays the same through `kill` and
-    `restart`. Each token method asks for a token for API, signed with `alg`, one of ALGORITHMS.
+    `restart`. Each token method asks for a token signed with `alg`, one of ALGORITHMS.
     """
 
     def __init__(self, path: str = "") -> None:
@@ -68,13 +69,18 @@ class Provider:
         keys: list[JWK] = _answer(self._http.get(self.metadata["jwks_uri"]))["keys"]
         return keys
 
-    def client_credentials_token(self, scope: str = "orders:read", alg: str = "RS256") -> str:
+    @property
+    def key_fetches(self) -> int:
+        """How often the keys were fetched since the server started, by whomever."""
+        return int(self._http.get(f"{self._server.ready['control']}/control/key-fetches").text)
+
+    def client_credentials_token(self, scope: str = "orders:read", alg: str = "RS256", audience: str = API) -> str:
         """An access token that the confidential client got for itself; an empty `scope` asks for none.
 
-        With OPAQUE in place of an `alg` it is an opaque one.
+        With OPAQUE in place of an `alg` it is an opaque one, for the audience API.
         """
         form = {"grant_type": "client_credentials", "client_id": SERVICE, "client_secret": SERVICE_SECRET}
-        return self._tokens(form | {"scope": scope}, alg)["access_token"]
+        return self._tokens(form | {"scope": scope, "resource": resource(alg, audience)})["access_token"]
 
     def user_tokens(self, scope: str = "orders:read", alg: str = "RS256", subject: str = "alice") -> dict[str, str]:
         """What the public client gets once `subject` logged in and consented: access_token, id_token, refresh_token."""
@@ -85,19 +91,19 @@ class Provider:
             "redirect_uri": APP_CALLBACK,
             "scope": f"openid offline_access {scope}",
             "prompt": "consent",  # without it there is no offline_access, so no refresh token (OpenID Connect Core 11)
-            "resource": _resource(alg),
+            "resource": resource(alg),
             # RFC 7636 4.2
             "code_challenge": urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
         }
         code = authorization_code(self.metadata["authorization_endpoint"], request, subject)
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
-        return self._tokens(form | {"client_id": APP, "redirect_uri": APP_CALLBACK}, alg)
+        return self._tokens(form | {"client_id": APP, "redirect_uri": APP_CALLBACK, "resource": resource(alg)})
 
     def refresh(self, refresh_token: str, alg: str = "RS256") -> dict[str, str]:
         """New tokens for the public client; the refresh token among them replaces the one given."""
         form = {"grant_type": "refresh_token", "client_id": APP, "refresh_token": refresh_token}
-        return self._tokens(form, alg)
+        return self._tokens(form | {"resource": resource(alg)})
 
     def revoke(self, token: str) -> None:
         """Have the confidential client revoke a token of its own (RFC 7009 2.1)."""
@@ -121,8 +127,8 @@ class Provider:
         self._server = Server({"port": port, "path": self._path, "keys": self._keys, "apiKeys": _public_keys()})
         self.issuer = self._server.ready["issuer"]
 
-    def _tokens(self, form: dict[str, str], alg: str) -> dict[str, str]:
-        return _answer(self._http.post(self.metadata["token_endpoint"], data=form | {"resource": _resource(alg)}))
+    def _tokens(self, form: dict[str, str]) -> dict[str, str]:
+        return _answer(self._http.post(self.metadata["token_endpoint"], data=form))
 
 
 def _public_keys() -> list[JWK]:
@@ -130,9 +136,9 @@ def _public_keys() -> list[JWK]:
     return [ECAlgorithm.to_jwk(API_KEY.public_key(), as_dict=True)]
 
 
-def _resource(alg: str) -> str:
-    """The resource indicator (RFC 8707) by which the server picks `alg`; the token's audience is API all the same."""
-    return f"{API}/{alg}"
+def resource(alg: str = "RS256", audience: str = API) -> str:
+    """The resource indicator (RFC 8707) that asks for a token with this audience, signed with `alg`."""
+    return f"{audience}/{alg}"
 
 
 def _answer(response: httpx.Response) -> dict[str, Any]:

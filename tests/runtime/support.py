@@ -90,6 +90,12 @@ def attempted(guard: TokenGuard) -> None:
     assert fetched(guard).last_error
 
 
+def waiting_threads(guard: TokenGuard) -> int:
+    """How many threads wait for the running fetch."""
+    running: Any = getattr(guard._sources[guard.issuers[0]], "_running", None)
+    return len(running._condition._waiters) if running is not None else 0
+
+
 def io_threads() -> set[threading.Thread]:
     """The threads that fetch, of any guard."""
     return {thread for thread in threading.enumerate() if thread.name == IO_THREAD}

@@ -29,6 +29,7 @@ from runtime.support import (
     unpublished,
     until,
     verdict,
+    waiting_threads,
 )
 from tokenguard import errors
 from tokenguard.core.effects import AnswerFailed
@@ -227,7 +228,7 @@ def test_what_went_wrong_is_told_to_each_who_waits_alone(issuer: LocalIssuer, pr
     threads = [threading.Thread(target=wait_for_keys) for _ in range(8)]
     for thread in threads:
         thread.start()
-    until(lambda: issuer.count(JWKS) == 1)
+    until(lambda: waiting_threads(guard) == 8)
     guard.close()
     for thread in threads:
         thread.join(PATIENCE)

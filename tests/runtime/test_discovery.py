@@ -84,6 +84,16 @@ def test_a_form_that_is_not_there_lets_the_next_be_tried(issuer: LocalIssuer, pr
 
 
 @pytest.mark.req("AS-05")
+@pytest.mark.parametrize(("status", "forms"), [(400, 2), (403, 2), (410, 2), (302, 1), (201, 1), (500, 1), (503, 1)])
+def test_the_status_tells_not_there_from_not_well(protect: Protect, status: int, forms: int) -> None:
+    """Some servers say 403 of what does not exist; what is no refusal of ours lets no other form be tried."""
+    with canned(http_answer(b"{}", status=f"{status} Status")) as server:
+        name = server.url.removesuffix("/keys")
+        assert verdict(protect(name), LocalIssuer(name, algorithm="ES256").mint()) == UNAVAILABLE
+        assert len(server.requests) == forms
+
+
+@pytest.mark.req("AS-05")
 def test_json_under_another_media_type_is_not_metadata(issuer: LocalIssuer, protect: Protect) -> None:
     """RFC 8414 3.2 wants application/json: a page that some user wrote does not speak for the server."""
     with canned() as server:
@@ -293,10 +303,11 @@ def test_an_encryption_key_verifies_nothing(issuer: LocalIssuer, protect: Protec
 
 @pytest.mark.req("AS-16")
 def test_nothing_is_asked_before_the_first_need(issuer: LocalIssuer, protect: Protect) -> None:
-    """A guard is built without I/O, and what can't be a token causes none."""
+    """A guard is built without I/O, and what can't be a token of this issuer causes none."""
     guard = protect(issuer)
     assert verdict(guard, "no token") == "malformed_token"
     assert verdict(guard, issuer.broken("alg_none")) == "unsupported_algorithm"
+    assert verdict(guard, issuer.mint(iss="https://evil.test")) == "unknown_issuer"
     assert issuer.requests == []
 
 

@@ -145,6 +145,23 @@ async def test_known_tokens_never_wait_for_a_refresh(
     assert issuer.count(JWKS) == 2
 
 
+async def test_warm_keeps_to_the_cool_down(issuer: LocalIssuer, protect: Protect, clock: Clock) -> None:
+    """However often it is called: it is content with keys that were fetched just now, and as quick about a failure."""
+    guard = protect(issuer)
+    issuer.misbehave("error", path=JWKS)
+    for _ in range(3):
+        with pytest.raises(errors.Unavailable):
+            guard.warm()
+        with pytest.raises(errors.Unavailable):
+            await guard.awarm()
+    issuer.behave()
+    clock.advance(30)
+    for _ in range(3):
+        guard.warm()
+        await guard.awarm()
+    assert issuer.count(JWKS) == 2
+
+
 # ETag
 
 

@@ -15,7 +15,15 @@ from tests.spec.support import AUDIENCE, NOW, asking, bearing, claims_for, guard
 
 from tokenguard import Issuer, Request, TokenGuard
 from tokenguard.config import KeyPolicy
-from tokenguard.errors import ConfigurationError, Denied, InvalidToken, Reason, Unavailable
+from tokenguard.errors import (
+    ConfigurationError,
+    Denied,
+    InvalidRequest,
+    InvalidToken,
+    MissingToken,
+    Reason,
+    Unavailable,
+)
 from tokenguard.testing import Broken, LocalIssuer
 
 # A-161: only the library's own errors
@@ -68,6 +76,18 @@ def test_a_check_that_stumbles_is_our_fault(issuer: LocalIssuer) -> None:
         guard.validate(token)
     assert caught.value.reason is Reason.CHECK_FAILED
     assert "secret-subject" not in str(caught.getrepr(style="native"))
+
+
+@pytest.mark.parametrize("raised", [InvalidToken(Reason.EXPIRED), MissingToken(), InvalidToken("tenant of alice")])  # type: ignore[arg-type]
+def test_a_check_can_not_speak_for_the_guard(issuer: LocalIssuer, raised: Denied) -> None:
+    """What it raises is a stumble like any other: it can't pass for a missing token, nor put text into a reason."""
+
+    def check(_claims: Any) -> bool:
+        raise raised
+
+    with pytest.raises(Unavailable) as caught:
+        guard_for(trust(issuer, checks=(check,))).validate(issuer.mint())
+    assert caught.value.reason is Reason.CHECK_FAILED
 
 
 @pytest.mark.req("A-161")
@@ -263,3 +283,34 @@ def test_an_audience_is_one_or_several(issuer: LocalIssuer, audience: Any) -> No
     assert guard_for(issuer, audience=audience).check(
         Request("GET", AUDIENCE, [("Authorization", f"Bearer {issuer.mint()}")])
     )
+
+
+@pytest.mark.parametrize("name", [None, "", "x-\u2116", "x y", 5])
+def test_the_request_ids_header_is_a_field_name(issuer: LocalIssuer, name: Any) -> None:
+    """Found out when built, not when the first refusal is logged."""
+    with pytest.raises(ConfigurationError, match="request_id_header"):
+        guard_for(trust(issuer), request_id_header=name)
+
+
+@pytest.mark.parametrize("checks", [None, lambda _claims: True, ["no callable"]])
+def test_checks_are_a_tuple_of_callables(checks: Any) -> None:
+    """A callable on its own is not one."""
+    with pytest.raises(ConfigurationError, match=r"Issuer\.checks"):
+        Issuer("https://issuer.test", checks=checks)
+
+
+@pytest.mark.parametrize("url", ["https://user:opensesame@issuer.test", "https://user:opensesame@[issuer.test"])
+def test_a_password_in_a_url_is_not_shown(url: str) -> None:
+    """The error names the setting, not the value."""
+    with pytest.raises(ConfigurationError, match=r"Issuer\.issuer") as refused:
+        Issuer(url)
+    assert "opensesame" not in str(refused.value)
+
+
+@pytest.mark.req("BT-07")
+@pytest.mark.parametrize("form", [{"access_token": ["a"]}, [("access_token", None)], b"access_token=" + b"a" * 65_536])
+def test_a_form_that_can_not_be_searched_is_refused(issuer: LocalIssuer, form: Any) -> None:
+    """Values that are no text, and a body longer than is looked at: not taken for a form without a token."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    with pytest.raises(InvalidRequest):
+        guard_for(trust(issuer), form_body=True).check(Request("POST", "https://api.test/", headers, form=form))

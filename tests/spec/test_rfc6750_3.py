@@ -214,6 +214,23 @@ def test_what_another_login_must_be_is_said_in_the_challenge(guard: TokenGuard, 
     }
 
 
+def test_what_is_wrong_first_is_answered_first(issuer: LocalIssuer) -> None:
+    """Of several faults the request's form comes first, then the token, then the login, then the scope."""
+    guard = guard_for(issuer, form_body=True)
+    wanted = Requirement("orders:read", acr_values=["gold"])
+    bad, weak = issuer.broken(Broken.EXPIRED), issuer.mint(scope="profile")
+    form = ("Content-Type", "application/x-www-form-urlencoded")
+    two_methods = asking(form, ("Authorization", f"Bearer {bad}"), method="POST", form=f"access_token={bad}".encode())
+    for request, kind in [(two_methods, InvalidRequest), (bearing(bad), InvalidToken)]:
+        with pytest.raises(kind):
+            guard.check(request, requirement=wanted)
+    with pytest.raises(InsufficientAuthentication):
+        guard.check(bearing(weak), requirement=wanted)
+    with pytest.raises(InsufficientScope):
+        guard.check(bearing(issuer.mint(scope="profile", acr="gold")), requirement=wanted)
+    assert guard.check(bearing(issuer.mint(scope="orders:read", acr="gold")), requirement=wanted)
+
+
 @pytest.mark.parametrize(
     "line",
     ["Bearer", "Bearer ", "Bearer realm", 'Bearer realm="a', 'Bearer realm="a"b"', 'Bearer realm="a",', 'realm="a"',

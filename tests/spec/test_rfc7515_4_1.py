@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from base64 import b64encode
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from tests.spec.support import (
     AUDIENCE,
     NOW,
@@ -70,6 +75,14 @@ def test_alg_is_a_string(guard: TokenGuard, issuer: LocalIssuer, alg: Any) -> No
 def test_alg_must_be_there(guard: TokenGuard, issuer: LocalIssuer) -> None:
     """A header without alg does not leave the choice to us."""
     refused(guard, issuer.mint(header={"alg": None}), Reason.UNSUPPORTED_ALGORITHM)
+
+
+@pytest.mark.req("JW-07", "JB-01", "JW-13")
+@pytest.mark.parametrize("alg", ["none", "HS256", "ES384", None])
+def test_alg_is_judged_before_the_payload_is_read(issuer: LocalIssuer, other: LocalIssuer, alg: Any) -> None:
+    """Where iss must choose among issuers, a token under an algorithm of none of them does not get so far."""
+    header = with_header(issuer, header_for(issuer, alg=alg)).partition(".")[0]
+    refused(guard_for(issuer, other), f"{header}.{b64url(b'junk')}.AAAA", Reason.UNSUPPORTED_ALGORITHM)
 
 
 # kid
@@ -233,6 +246,15 @@ def test_an_embedded_key_does_no_harm_to_a_good_token(guard: TokenGuard, issuer:
     assert guard.validate(issuer.mint(header={"jwk": "junk", "x5c": [1], "jku": None}))
 
 
+def certificate_of(key: SigningKey) -> str:
+    """A certificate that the key made for itself, as x5c has it (RFC 7515 4.1.6)."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer.test")])
+    day = datetime.fromtimestamp(NOW, UTC)
+    builder = x509.CertificateBuilder(name, name, key.private.public_key(), x509.random_serial_number(), day, day)
+    signed = builder.sign(key.private, hashes.SHA256())  # type: ignore[arg-type]
+    return b64encode(signed.public_bytes(Encoding.DER)).decode()
+
+
 @pytest.mark.req("JW-14", "JB-13", "A-038", "A-039")
 @pytest.mark.parametrize("member", ["jku", "x5u", "x5c", "x5t", "x5t#S256", "jwks_uri", "iss"])
 @pytest.mark.parametrize("kid", ["key-1", "attacker", None])
@@ -241,7 +263,7 @@ def test_an_address_in_the_header_is_not_visited(issuer: LocalIssuer, member: st
     attacker = LocalIssuer(audience=AUDIENCE, signing_key=SigningKey.generate("ES256", "attacker"), clock=lambda: NOW)
     ours = LocalIssuer(audience=AUDIENCE, signing_key=issuer.signing_key, clock=lambda: NOW)
     with attacker.serve(), ours.serve(), guard_for(trust(ours, jwks=None)) as guard:
-        address = [b64url(attacker.signing_key.public_pem)] if member == "x5c" else attacker.jwks_uri
+        address = [certificate_of(attacker.signing_key)] if member == "x5c" else attacker.jwks_uri
         header = header_for(attacker, **{member: address}, kid=kid)
         token = attacker.signing_key.jws({k: v for k, v in header.items() if v is not None}, claims_for(ours))
         with pytest.raises(InvalidToken) as caught:

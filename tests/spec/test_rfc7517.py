@@ -179,8 +179,9 @@ def test_without_alg_a_key_serves_the_allowed_ones_of_its_type() -> None:
 def test_without_alg_the_type_decides(algorithm: str) -> None:
     """A token whose alg is another type's than the named key's is refused."""
     issuer = local_issuer(algorithm)
-    guard = publishing(issuer, without_alg(issuer.signing_key))
-    for alg in {"RS256", "ES256", "Ed25519"} - {algorithm}:
+    allowed = ("RS256", "ES256", "Ed25519", "ML-DSA-44")
+    guard = publishing(issuer, without_alg(issuer.signing_key), algorithms=allowed)
+    for alg in set(allowed) - {algorithm}:
         refused(guard, issuer.mint(header={"alg": alg}), Reason.UNSUPPORTED_ALGORITHM)
 
 
@@ -240,11 +241,13 @@ def test_a_key_without_a_kid_is_for_tokens_without_one(issuer: LocalIssuer) -> N
 
 @pytest.mark.req("JK-13", "A-036", "AL-11", "AL-12")
 @pytest.mark.parametrize("length", [16, 32, 64])
-def test_a_symmetric_key_is_never_used(length: int) -> None:
-    """A secret in a key set verifies nothing, whatever signed with it."""
+def test_a_symmetric_key_is_never_used(length: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A secret in a key set verifies nothing, whatever signed with it, and a warning says so."""
     secret = secrets.token_bytes(length)
     jwk = {"kty": "oct", "kid": "wrong", "k": b64url(secret), "alg": "HS256", "use": "sig"}
     skipped(jwk)
+    assert "a symmetric key has no place in a published key set" in caplog.text
+    assert jwk["k"] not in caplog.text
     issuer = local_issuer("ES256")
     guard = publishing(issuer, jwk, issuer.signing_key.jwk)
     forged = issuer.mint(algorithm="HS256", key=secret, header={"kid": "wrong"})

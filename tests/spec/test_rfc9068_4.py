@@ -97,6 +97,8 @@ def test_an_unknown_issuer_causes_no_fetch_at_ours(issuer: LocalIssuer) -> None:
     with LocalIssuer(audience=AUDIENCE, signing_key=issuer.signing_key, clock=lambda: NOW).serve() as ours:
         trusted = trust(ours, jwks=None, jwks_uri=ours.jwks_uri, keys=KeyPolicy(cooldown=1))
         with guard_for(trusted, monotonic=lambda: seconds) as guard:
+            refused(guard, ours.mint(iss="https://stranger.test"), Reason.UNKNOWN_ISSUER)
+            assert ours.requests == []
             guard.warm()
             seconds = 2.0
             refused(guard, ours.broken(Broken.UNKNOWN_KEY, iss="https://stranger.test"), Reason.UNKNOWN_ISSUER)
@@ -267,5 +269,5 @@ def test_a_route_may_admit_one_issuer_only(issuer: LocalIssuer, other: LocalIssu
 def test_each_issuer_has_its_own_algorithms(issuer: LocalIssuer, other: LocalIssuer) -> None:
     """What one issuer may sign with does not widen what another may."""
     guard = guard_for(trust(issuer, algorithms=("ES256",)), trust(other, algorithms=("RS256", "ES256")))
-    token = issuer.mint(key=signing_key("RS256"))
-    refused(guard, token, Reason.UNSUPPORTED_ALGORITHM)
+    for key in (signing_key("RS256"), signing_key("RS256", "unpublished")):
+        refused(guard, issuer.mint(key=key), Reason.UNSUPPORTED_ALGORITHM)

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -30,10 +30,9 @@ from tokenguard.testing import LocalIssuer
 AUDIENCE = "https://api.example.com"
 _PATH, _SCOPE = "/orders", "orders:read"
 #: seconds; 30 in production, short here so that a rotation is seen while one watches
-_COOLDOWN = 0.2
+COOLDOWN = 0.2
 #: how often each check is timed
 TIMED = 201
-_SERVER_THREAD = "demo-server"
 #: seconds for one answer
 _PATIENCE = 10.0
 
@@ -43,7 +42,7 @@ class Try:
     """One request. `authorization`: the header's value, None for no header; `reason`: None if it must be let in."""
 
     title: str
-    authorization: str | None
+    authorization: str | None = field(repr=False)
     status: int
     reason: Reason | None = None
 
@@ -79,7 +78,7 @@ def run_demo(app: str) -> Iterator[Outcome]:
     silent = LocalIssuer(audience=AUDIENCE, algorithm="ES256")
     with issuer.serve(), silent.serve():
         silent.misbehave("down")  # before anybody has seen its keys
-        issuers = [{"issuer": issuer.issuer, "keys": {"cooldown": _COOLDOWN}}, {"issuer": silent.issuer}]
+        issuers = [{"issuer": issuer.issuer, "keys": {"cooldown": COOLDOWN}}, {"issuer": silent.issuer}]
         variables = {"TOKENGUARD_AUDIENCE": AUDIENCE, "TOKENGUARD_ISSUERS": json.dumps(issuers)}
         stopwatch = TokenGuard.from_env({**variables, "TOKENGUARD_TOKEN_CACHE": "0"})
         with stopwatch, _server(app, variables) as url, _client(url) as client:
@@ -109,7 +108,7 @@ def _tries(issuer: LocalIssuer, silent: LocalIssuer) -> Iterator[Try]:
     ):
         yield Try(title, f"Bearer {token}", status, reason)
     issuer.rotate()
-    time.sleep(_COOLDOWN)
+    time.sleep(COOLDOWN)
     yield Try("good, keys rotated", f"Bearer {issuer.mint(**good)}", 200)
     issuer.misbehave("down")
     yield Try("good, issuer down", f"Bearer {issuer.mint(**good)}", 200)
@@ -154,7 +153,7 @@ def _server(app: str, variables: Mapping[str, str]) -> Iterator[str]:
         config = uvicorn.Config(load_app(app), log_config=None, access_log=False, ws="none")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:  # connections queue until the server takes them
-        thread = threading.Thread(target=server.run, args=([listener],), name=_SERVER_THREAD, daemon=True)
+        thread = threading.Thread(target=server.run, args=([listener],), name="demo-server", daemon=True)
         thread.start()
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -184,7 +183,7 @@ def _log() -> Iterator[list[str]]:
     collected = _Reasons()
     level = logger.level
     logger.addHandler(collected)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)
     try:
         yield collected.reasons
     finally:
@@ -198,5 +197,5 @@ class _Reasons(logging.Handler):
         self.reasons: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.threadName == _SERVER_THREAD and hasattr(record, "tokenguard"):
+        if hasattr(record, "tokenguard"):
             self.reasons.append(record.tokenguard["reason"])

@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from rich.live import Live
 from rich.text import Text
 
-from tokenguard.commands.demo import TIMED, Outcome
+from tokenguard.commands.demo import COOLDOWN, TIMED, Outcome
 from tokenguard.commands.terminal import console, table
 
 _PARAMETER = re.compile(r'(\w+)="[^"]*"')
 _LEFT_OUT = ("realm", "error_description")  # they say nothing new in the table
 _LEGEND = f"""
 WWW-Authenticate: realm and error_description are left out here. Reason: what the server logged.
-Guard: what a guard that remembers no token needs to decide; median of {TIMED} checks in this process."""
+Guard: what a guard that remembers no token needs to decide; median of {TIMED} checks in this process.
+Keys are fetched {COOLDOWN} s apart at least, so that the rotation shows at once; by default 30 s."""
 
 
 def print_demo(outcomes: Iterable[Outcome]) -> bool:
@@ -30,6 +31,8 @@ def print_demo(outcomes: Iterable[Outcome]) -> bool:
             seen.append(outcome)
             rows.add_row(*_cells(outcome))
             live.refresh()
+    if not out.is_terminal:
+        out.line()  # which Live leaves out there
     out.print(_LEGEND, style="dim")
     let_in = sum(outcome.status < 400 for outcome in seen)
     put_off = sum(outcome.status >= 500 for outcome in seen)
@@ -44,7 +47,8 @@ def _cells(outcome: Outcome) -> list[Text]:
     style = "green" if outcome.status < 400 else "yellow" if outcome.status >= 500 else "red"
     reason = Text(outcome.reason)
     if not outcome.as_expected:
-        reason.append(f"\nexpected {outcome.attempt.status} {outcome.attempt.reason or ''}", "bold red")
+        expected = f"expected {outcome.attempt.status}\n{outcome.attempt.reason or ''}"
+        reason.append(f"\n{expected}" if outcome.reason else expected, "bold red")
     microseconds = Text(f"{outcome.microseconds:.0f} µs")
     return [
         Text(outcome.attempt.title),

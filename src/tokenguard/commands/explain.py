@@ -32,9 +32,10 @@ STAGES: dict[str, tuple[Reason, ...]] = {
     ),
     "form": (Reason.MALFORMED_TOKEN,),
     "header": (Reason.UNSUPPORTED_ALGORITHM, Reason.WRONG_TYPE, Reason.CRITICAL_HEADER),
-    "issuer": (Reason.UNKNOWN_ISSUER,),
     "key": (Reason.UNKNOWN_KEY, Reason.KEYS_UNAVAILABLE),
     "signature": (Reason.BAD_SIGNATURE,),
+    # a guard with one issuer, as here, tries that issuer's keys before it believes iss
+    "issuer": (Reason.UNKNOWN_ISSUER,),
     "claims": (Reason.MALFORMED_CLAIMS, Reason.MISSING_CLAIM, Reason.LIFETIME_TOO_LONG, Reason.WRONG_AUDIENCE),
     "times": (Reason.EXPIRED, Reason.NOT_YET_VALID, Reason.ISSUED_IN_FUTURE, Reason.REVOKED, Reason.INACTIVE),
     "binding": (Reason.NOT_BOUND, Reason.BINDING_MISMATCH),
@@ -49,7 +50,7 @@ STAGES: dict[str, tuple[Reason, ...]] = {
 }
 _STAGE_OF = {reason: stage for stage, reasons in STAGES.items() for reason in reasons}
 _ORDER = list(STAGES)
-_SIGNATURE = _ORDER.index("signature")
+_KEY, _SIGNATURE = _ORDER.index("key"), _ORDER.index("signature")
 #: stages that show what the payload says
 _FROM_PAYLOAD = frozenset({"issuer", "claims", "times", "binding", "scopes"})
 
@@ -140,14 +141,14 @@ def _signature_held(guard: TokenGuard, token: str) -> bool:
 
 def _stages(case: Case, refusal: Denied | Unavailable | None, *, held: bool) -> tuple[Stage, ...]:
     failing = _ORDER.index(_failing_stage(case, refusal, held=held)) if refusal is not None else len(_ORDER)
+    # iss is looked at early where no key is known: then nothing is known of key and signature
+    passed = failing if held or failing <= _SIGNATURE else _KEY
     stages = []
     for position, name in enumerate(_ORDER):
-        outcome = Outcome.NOT_REACHED
-        if position == failing:
-            outcome = Outcome.FAILED
-        elif position < failing or (held and position <= _SIGNATURE):
-            outcome = Outcome.PASSED
-        why = refusal.hint if refusal is not None and position == failing else ""
+        outcome = Outcome.PASSED if position < passed else Outcome.NOT_REACHED
+        why = ""
+        if refusal is not None and position == failing:
+            outcome, why = Outcome.FAILED, refusal.hint
         unverified = not held and name in _FROM_PAYLOAD and case.anatomy.claims is not None
         stages.append(Stage(name, outcome, tuple(SIGHTS[name](case)), unverified, why))
     return tuple(stages)
@@ -158,10 +159,10 @@ def _failing_stage(case: Case, refusal: Denied | Unavailable, *, held: bool) -> 
     stage = _STAGE_OF[refusal.reason]
     before_signature = _ORDER.index(stage) <= _SIGNATURE
     # what the payload lacks to be an access token is found after the signature, whatever the name of the reason
-    if held and before_signature and stage != "issuer":
+    if held and before_signature:
         return "claims"
-    # the payload is read early to see whether new keys are worth asking for
-    if not held and not before_signature:
+    # the payload is parsed early to see whether new keys are worth asking for
+    if not held and not before_signature and stage != "issuer":
         return "form"
     # the algorithm itself is accepted, but not with the key that kid names
     if refusal.reason is Reason.UNSUPPORTED_ALGORITHM and case.header.get("alg") in case.config.algorithms:

@@ -58,8 +58,8 @@ def _text(file: BinaryIO) -> str:
 def _from_terminal() -> str:
     if sys.platform == "win32":
         return getpass(_PROMPT)
-    print(_PROMPT, end="", file=sys.stderr, flush=True)
     with _unseen():
+        print(_PROMPT, end="", file=sys.stderr, flush=True)
         text = sys.stdin.readline(_MOST)
     print(file=sys.stderr)
     return text

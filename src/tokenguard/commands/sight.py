@@ -37,6 +37,8 @@ class Case:
 
 
 _WHO = ("sub", "client_id", "azp", "cid", "appid", "jti", "acr")
+#: seconds, about the age of the universe: beyond it nothing can be said
+_END_OF_TIME = 4e17
 #: what a time that is past means, and one that is to come
 _TENSES = {
     "exp": ("expired", "expires"),
@@ -125,9 +127,10 @@ def _times(case: Case) -> list[str]:
     return [_time(name, case.claims[name], case.now) for name in _TENSES if name in case.claims] + [clock]
 
 
-def _time(name: str, value: object, now: float) -> str:
-    if not isinstance(value, int | float):
-        return f"{name}: {shown(value)} is not a number"
+def _time(name: str, value: Any, now: float) -> str:
+    # true is an int to isinstance; NaN is below nothing
+    if type(value) not in (int, float) or not abs(value) < _END_OF_TIME:
+        return f"{name}: {shown(value)} is no time in seconds"
     past, future = _TENSES[name]
     return f"{name}: {past if value <= now else future} {from_now(value, now)}"
 
@@ -143,6 +146,8 @@ def _binding(case: Case) -> list[str]:
 
 
 def _scopes(case: Case) -> list[str]:
+    if case.anatomy.claims is None:
+        return []
     granted = [f"{name} {shown(case.claims[name])}" for name in _SCOPE_CLAIMS if name in case.claims]
     demanded = f"demanded: {' '.join(case.scopes)}" if case.scopes else "nothing demanded; --scope demands one"
     return [*(granted or ["no scope granted"]), demanded]
@@ -153,9 +158,9 @@ SIGHTS: dict[str, Callable[[Case], list[str]]] = {
     "credential": _credential,
     "form": _form,
     "header": _header,
-    "issuer": _issuer,
     "key": _key,
     "signature": _signature,
+    "issuer": _issuer,
     "claims": _claims,
     "times": _times,
     "binding": _binding,

@@ -21,10 +21,10 @@ from tokenguard.core.mapped import audience_of, check_mapped, client_of, scopes_
 from tokenguard.core.model import Verified
 from tokenguard.core.plainjwt import check_separator
 from tokenguard.core.trust import Trusted, tenants_issuer
-from tokenguard.errors import Denied, InvalidToken, Reason, Unavailable
+from tokenguard.errors import InvalidToken, Reason, Unavailable
 
 
-def read_claims(  # noqa: PLR0912, PLR0915 - a branch a claim
+def read_claims(  # noqa: PLR0912 - a branch a claim
     claims: dict[str, Any], payload: bytes, trusted: Trusted, generation: int, *, introspected: bool = False
 ) -> Verified:
     """The claims in their right types, for us, from this issuer. Does not look at the clock.
@@ -68,11 +68,8 @@ def read_claims(  # noqa: PLR0912, PLR0915 - a branch a claim
         issued_at = None if issued_at is None else float(issued_at)
     except OverflowError:
         raise malformed("exp or iat is out of range") from None
-    if issued_at is not None:
-        if issued_at > expires_at:
-            raise malformed("iat is after exp")
-        if config.max_lifetime is not None and expires_at - issued_at > config.max_lifetime:
-            raise InvalidToken(Reason.LIFETIME_TOO_LONG, f"Issuer.max_lifetime is {config.max_lifetime}")
+    if config.max_lifetime is not None and issued_at is not None and expires_at - issued_at > config.max_lifetime:
+        raise InvalidToken(Reason.LIFETIME_TOO_LONG, f"Issuer.max_lifetime is {config.max_lifetime}")
     # non-empty strings; RFC 9068 2.2 requires them
     subject, token_id, client_id = get("sub"), get("jti"), get("client_id")
     if (type(subject) is not str or not subject) and (is_rfc9068 or "sub" in claims):
@@ -122,9 +119,13 @@ def check_now(verified: Verified, now: float, leeway: float) -> None:
     # and not before nbf (RFC 7519 4.1.5)
     if verified.not_before is not None and now < verified.not_before - leeway:
         raise _refusal(verified, Reason.NOT_YET_VALID, f"nbf is ahead of our clock; leeway is {leeway}")
-    # no standard speaks of an iat to come; it means a clock is wrong
-    if verified.issued_at is not None and now < verified.issued_at - leeway:
-        raise _refusal(verified, Reason.ISSUED_IN_FUTURE, f"iat is ahead of our clock; leeway is {leeway}")
+    if verified.issued_at is not None:
+        # no standard speaks of an iat to come; it means a clock is wrong
+        if now < verified.issued_at - leeway:
+            raise _refusal(verified, Reason.ISSUED_IN_FUTURE, f"iat is ahead of our clock; leeway is {leeway}")
+        # here and not where claims are read, so that a token expired before it was issued is called expired
+        if verified.issued_at > verified.expires_at:
+            raise _refusal(verified, Reason.MALFORMED_CLAIMS, "iat is after exp")
     # a token with cnf is bound to a sender, and nothing here can tell who that is (RFC 7800 3.1)
     if verified.is_bound:
         raise _refusal(verified, Reason.NOT_BOUND, "the token has cnf (DPoP or mTLS); nothing is set up to confirm it")
@@ -142,8 +143,6 @@ def run_checks(claims: Mapping[str, Any], config: Issuer) -> None:
         name = getattr(check, "__name__", type(check).__name__)
         try:
             accepted = check(claims)
-        except (Denied, Unavailable):
-            raise
         except Exception as cause:  # the check is the deployment's code: anything may come
             raise Unavailable(
                 Reason.CHECK_FAILED, f"the check {name} in Issuer.checks raised {type(cause).__name__}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from tokenguard.core.jws import decode_base64url
@@ -45,6 +46,9 @@ _SMALL_ORDER: dict[str, tuple[int, frozenset[int]]] = {
     ),
     "Ed448": (_ED448_PRIME, frozenset({0, 1, _ED448_PRIME - 1})),
 }
+
+#: what `cryptography` raises for a key it can't use: the key is wrong, or this build has no such curve
+_UNUSABLE = (ValueError, UnsupportedAlgorithm)
 
 
 class SkipKey(ValueError):
@@ -131,7 +135,7 @@ def _rsa(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey:
         raise SkipKey("its modulus was made by a faulty generator (ROCA, CVE-2017-15361)")
     try:
         return rsa.RSAPublicNumbers(exponent, modulus).public_key()
-    except ValueError:
+    except _UNUSABLE:
         raise SkipKey("not a usable RSA key") from None
 
 
@@ -168,7 +172,7 @@ def _ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
     try:
         # refuses a point that is not on the curve (RFC 8725 3.4)
         return ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), curve()).public_key()
-    except ValueError:
+    except _UNUSABLE:
         raise SkipKey("its point is not on the curve") from None
 
 
@@ -188,7 +192,7 @@ def _okp(jwk: Mapping[str, Any]) -> ed25519.Ed25519PublicKey | ed448.Ed448Public
         if crv == "Ed25519":
             return ed25519.Ed25519PublicKey.from_public_bytes(x)
         return ed448.Ed448PublicKey.from_public_bytes(x)
-    except ValueError:
+    except _UNUSABLE:
         raise SkipKey("its point does not decode") from None
 
 
@@ -211,5 +215,5 @@ def _ml_dsa(jwk: Mapping[str, Any]) -> Any:
     }
     try:
         return classes[alg].from_public_bytes(pub)
-    except ValueError:
+    except _UNUSABLE:
         raise SkipKey("not a usable ML-DSA key") from None

@@ -25,6 +25,10 @@ _FULL_LAST = frozenset(_ALPHABET)
 _LAST = {0: _FULL_LAST, 2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
 
 
+#: a header has a handful of members, of which at most a chain of certificates is an array
+_HEADER_SHAPE = Limits(items=32, containers=8)
+
+
 class Header(NamedTuple):
     """What the header says of how the token was signed. `typ` as a media type: lower case, no `application/`."""
 
@@ -87,7 +91,7 @@ def read_header(segment: bytes, algorithms: frozenset[str], limits: Limits) -> H
     if len(segment) * 3 // 4 > limits.header:
         raise InvalidToken(Reason.TOKEN_TOO_LARGE, f"Limits.header is {limits.header}")
     try:
-        members = strict_json.parse(decode_base64url(segment), limits)
+        members = strict_json.parse(decode_base64url(segment), _HEADER_SHAPE)
     except ValueError as cause:
         raise InvalidToken(Reason.MALFORMED_TOKEN, f"the header can't be read: {_why(cause)}") from None
     if not isinstance(members, dict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from tokenguard.core.algorithms import Verifier
 from tokenguard.core.effects import AnswerFailed, Flow, RefreshKeys
 from tokenguard.core.jws import Header
-from tokenguard.core.keys import KeySnapshot
+from tokenguard.core.keys import MAX_CANDIDATES, KeySnapshot
 from tokenguard.core.trust import Trusted
 from tokenguard.errors import InvalidToken, Reason, Unavailable
 
@@ -71,7 +71,9 @@ def _refresh(trusted: Trusted, *, wait: bool) -> Flow[None]:
 def no_key(header: Header, snapshot: KeySnapshot) -> InvalidToken:
     """The refusal where no key made the signature."""
     if candidates(header, snapshot):
-        return InvalidToken(Reason.BAD_SIGNATURE, "no kid, and no key that was tried made this signature")
+        return InvalidToken(
+            Reason.BAD_SIGNATURE, f"no kid, and none of the first {MAX_CANDIDATES} keys for this alg made the signature"
+        )
     if snapshot.keys is not None and snapshot.keys.has_key_id(header.kid):
         return InvalidToken(Reason.UNSUPPORTED_ALGORITHM, "the key that kid names is not for this alg")
     return InvalidToken(Reason.UNKNOWN_KEY, "no key with that kid is published; a new one is seen after a refresh")

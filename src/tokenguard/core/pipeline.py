@@ -95,6 +95,8 @@ def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[
         signature = jws.read_signature(signature_segment)
         if monotonic >= snapshot.refresh_at:
             settled = None
+            if monotonic >= snapshot.stale_at:
+                _check_worth_a_fetch(setup, payload_segment)
             snapshot = yield from usable_keys(trusted, snapshot, monotonic)
         verifiers = settled.verifiers if settled else candidates(header, snapshot)
         if not is_signed(signing_input, signature, verifiers, header):

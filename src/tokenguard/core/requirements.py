@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Set
 from dataclasses import KW_ONLY, dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from tokenguard._checks import require_flag, require_number, string_tuple
@@ -122,7 +123,7 @@ class Requirement:
         if self.issuers is not None:
             object.__setattr__(self, "issuers", string_tuple("Requirement.issuers", self.issuers, one_string=False))
         require_flag("Requirement.live", self.live)
-        if self.acr_values:
+        if self.acr_values != ():
             values = string_tuple("Requirement.acr_values", self.acr_values, one_string=False)
             if not all(_SCOPE.fullmatch(value) for value in values):
                 raise ConfigurationError("Requirement.acr_values: no spaces, quotes or backslashes (RFC 9470 3)")
@@ -136,6 +137,35 @@ class Requirement:
     def scope(self) -> str | None:
         """Scopes that suffice, as a challenge names them; None where none are demanded."""
         return str(self.scopes) or None if self.scopes is not None else None
+
+
+ANY_TOKEN = Requirement()
+
+
+def requirement_of(wanted: Scopes | Requirement | None) -> Requirement:
+    """What a route asks for, as a requirement; None asks for any token."""
+    if wanted is None:
+        return ANY_TOKEN
+    if isinstance(wanted, Requirement):
+        return wanted
+    if isinstance(wanted, Iterable) and not isinstance(wanted, str):
+        wanted = tuple(wanted)  # an iterator can be read only once
+    try:
+        return _requirement(wanted)
+    except TypeError:
+        return Requirement(wanted)  # what can't be hashed is no scope either, and this says so
+
+
+@lru_cache(maxsize=1024)
+def _requirement(scopes: Scopes) -> Requirement:
+    return Requirement(scopes)
+
+
+def one_of(scopes: Scopes | None, requirement: Requirement | None) -> Requirement:
+    """The requirement that one of two arguments says."""
+    if scopes is not None and requirement is not None:
+        raise ConfigurationError("give scopes or a requirement, not both")
+    return requirement_of(scopes if requirement is None else requirement)
 
 
 def _expression(scopes: Scopes) -> AllOf | AnyOf:

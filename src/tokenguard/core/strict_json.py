@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from tokenguard.config import Limits
@@ -21,6 +22,10 @@ except ImportError:
     msgspec = None  # type: ignore[assignment]
 
 _WHITESPACE = " \t\n\r"  # RFC 8259 2; nothing else around the text
+#: characters of an integer: more than the largest float has, and few enough to be read at once
+_MAX_DIGITS = 320
+#: bytes of a text that is worth reading the fast way; hostile ones are long, and would be read twice
+_MAX_FAST = 2_048
 
 if msgspec is not None:
     _read, _write = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode
@@ -35,10 +40,10 @@ def parse(text: bytes, limits: Limits) -> Any:
     if len(text) > limits.items and text.count(b",") > limits.items:
         raise ValueError("too many members or elements")
     containers = text.count(b"{") + text.count(b"[")
-    if containers > limits.items:
+    if containers > limits.containers:
         raise ValueError("too many objects or arrays")
     value = None
-    if msgspec is not None:
+    if msgspec is not None and len(text) <= _MAX_FAST:
         try:
             value = _read(text)
             if _write(value) != text:
@@ -83,6 +88,12 @@ def _refuse_constant(_name: str) -> NoReturn:
     raise ValueError("NaN and Infinity are not JSON")
 
 
+def _short(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError("a number is out of range")
+    return int(digits)
+
+
 def _finite(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value):
@@ -102,8 +113,13 @@ def _unique_or_empty(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members if len(members) == len(pairs) else {}
 
 
-_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
-_TOLERANT = json.JSONDecoder(object_pairs_hook=_unique_or_empty, parse_constant=_refuse_constant, parse_float=_finite)
+def _decoder(of_object: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=of_object, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_short
+    )
+
+
+_STRICT, _TOLERANT = _decoder(_unique), _decoder(_unique_or_empty)
 
 
 def _depth(value: Any, limit: int) -> int:

@@ -14,6 +14,7 @@
 The settings are described in `conf`; Django REST framework's part is `tokenguard.django.drf`.
 """
 
+from tokenguard.django import checks as _checks  # noqa: F401 - registers them
 from tokenguard.django.decorators import public, requires
 from tokenguard.django.middleware import TokenGuardMiddleware
 from tokenguard.django.responses import ChallengeResponse

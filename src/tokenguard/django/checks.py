@@ -1,4 +1,7 @@
-"""System checks: `manage.py check` says what is wrong with the settings, and names the key."""
+"""System checks: `manage.py check` says what is wrong with the settings, and names the key.
+
+Django runs the checks of what has been imported before: that is what INSTALLED_APPS is for.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from tokenguard.django.middleware import TokenGuardMiddleware
 from tokenguard.errors import ConfigurationError
 
 
+@checks.register(checks.Tags.security)
 def check_settings(**_: Any) -> list[checks.CheckMessage]:
     """settings.TOKENGUARD describes a guard."""
     try:
@@ -24,6 +28,7 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
     return []
 
 
+@checks.register(checks.Tags.security)
 def check_middleware(**_: Any) -> list[checks.CheckMessage]:
     """Ours is there, and before CsrfViewMiddleware."""
     ours = list(_positions(TokenGuardMiddleware))

@@ -11,10 +11,9 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 
 from tokenguard._checks import require_flag
-from tokenguard.core.requirements import Requirement, Scopes
+from tokenguard.core.requirements import Requirement, Scopes, requirement_of
 from tokenguard.django.admission import Access, aadmit, admit, kept_token
 from tokenguard.django.conf import current
-from tokenguard.guard import requirement_of
 
 _V = TypeVar("_V", bound=Callable[..., Any])
 
@@ -40,7 +39,7 @@ def requires(wanted: Scopes | Requirement | None = None, *, optional: bool = Fal
     calls the view itself may set `request.access_token`.
     """
     require_flag("optional", optional)
-    requirement = wanted if isinstance(wanted, Requirement) else requirement_of(wanted, None)
+    requirement = requirement_of(wanted)
     access = Access(optional=optional, requirement=requirement)
 
     def decorate(view: _V) -> _V:

@@ -21,11 +21,10 @@ from rest_framework.request import Request
 
 from tokenguard._raising import framework_error
 from tokenguard.core.model import AccessToken
-from tokenguard.core.requirements import Requirement, Scopes
+from tokenguard.core.requirements import Requirement, Scopes, requirement_of
 from tokenguard.django.admission import ANY_TOKEN, check
 from tokenguard.django.conf import current
 from tokenguard.errors import ConfigurationError, Denied, InvalidToken, MissingToken, Reason, Unavailable
-from tokenguard.guard import requirement_of
 
 
 class TokenUser:
@@ -89,7 +88,7 @@ class HasScopes(OperationHolderMixin, BasePermission):  # type: ignore[misc] # s
     """
 
     def __init__(self, wanted: Scopes | Requirement | None = None) -> None:
-        self._wanted = None if wanted is None else _requirement(wanted)
+        self._wanted = None if wanted is None else requirement_of(wanted)
         self._refused: tuple[Request, Denied] | None = None
 
     def __call__(self) -> HasScopes:
@@ -145,12 +144,8 @@ def _challenge_line(error: Denied | Unavailable) -> str:
     return ", ".join(value for name, value in headers if name == "WWW-Authenticate")
 
 
-def _requirement(wanted: Scopes | Requirement) -> Requirement:
-    return wanted if isinstance(wanted, Requirement) else requirement_of(wanted, None)
-
-
 def _wanted_by(view: Any) -> Requirement:
     wanted = getattr(view, "required_scopes", None)
     if wanted is None:
         raise ConfigurationError(f"{type(view).__name__} has the permission HasScopes, but no required_scopes")
-    return _requirement(wanted)
+    return requirement_of(wanted)

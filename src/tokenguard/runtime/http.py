@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
 import httpx
@@ -20,6 +20,11 @@ from tokenguard.runtime import forksafe
 
 _OK, _NOT_MODIFIED = 200, 304
 _CHUNK = 64 * 1024
+
+try:
+    _USER_AGENT = f"tokenguard/{version('tokenguard')}"
+except PackageNotFoundError:  # on the path, though not installed
+    _USER_AGENT = "tokenguard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ class HTTPClient:
             raise ConnectionDropped(f"{host} dropped the connection: {type(cause).__name__}") from None
         # ValueError: what httpx lets through for a host name, in the URL or in a Location, that can't be one
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as cause:
-            raise AnswerFailed(f"{host} can't be reached: {type(cause).__name__}") from None
+            raise AnswerFailed(f"{host} can't be reached: {_name(cause)}") from None
 
     async def close(self) -> None:
         """Close the pool, on the loop it lives on."""
@@ -114,13 +119,22 @@ class HTTPClient:
             self._client = httpx.AsyncClient(
                 verify=context,
                 proxy=_proxy(settings.proxy, context),
-                headers={"User-Agent": settings.user_agent or f"tokenguard/{version('tokenguard')}"},
+                headers={"User-Agent": settings.user_agent or _USER_AGENT},
                 timeout=None,  # noqa: S113 - the caller's deadline covers the whole refresh
                 follow_redirects=False,
                 trust_env=False,
                 cookies=CookieJar(DefaultCookiePolicy(netscape=False, rfc2965=False)),  # takes none
             )
         return self._client
+
+
+def _name(error: BaseException) -> str:
+    """What went wrong, and what was at the root of it: a name that is not found, a certificate that is not trusted."""
+    root = error
+    while (cause := root.__cause__ or root.__context__) is not None:
+        root = cause
+    kinds = dict.fromkeys((type(error).__name__, type(root).__name__))
+    return ", ".join(kinds)
 
 
 def _document(response: httpx.Response, body: bytes | None) -> Document:

@@ -86,7 +86,6 @@ class IOThread:
         try:
             loop.run_forever()
             loop.run_until_complete(self._wind_up())
-            loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             # does not wait for the look-up of a host name, which nothing can interrupt
             loop.close()

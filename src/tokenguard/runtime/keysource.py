@@ -148,7 +148,7 @@ class FetchedKeys:
         etag = self._etag[1] if self._etag[0] == uri and self.snapshot.keys is not None else ""
         policy = self._config.keys
         document = await self._client.get(uri, max_bytes=policy.max_bytes, accept=_ACCEPT, etag=etag)
-        self._etag = (uri, document.etag if document.body is not None else etag)
+        self._etag = (uri, document.etag)
         return document
 
     async def _discover(self) -> str:

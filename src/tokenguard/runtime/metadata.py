@@ -9,7 +9,9 @@ from tokenguard.core.effects import AnswerFailed
 from tokenguard.runtime.http import Document, HTTPClient, HTTPStatusFailed
 
 #: seconds that an address found by discovery is believed while asking there works
-METADATA_MAX_AGE = 86_400.0
+METADATA_MAX_AGE = 3_600.0
+#: client errors that speak of the moment, not of the address: timeout, too many requests (RFC 9110 15.5.9, RFC 6585 4)
+_TRY_LATER = frozenset({408, 429})
 _ACCEPT = "application/json"
 
 
@@ -21,7 +23,7 @@ async def fetch_metadata(client: HTTPClient, config: Issuer, setting: str) -> ob
             document = await client.get(url, max_bytes=config.keys.max_bytes, accept=_ACCEPT)
         except HTTPStatusFailed as cause:
             # not there, so another form may be; a failing server says nothing about where its metadata is
-            if not 400 <= cause.status < 500:
+            if not 400 <= cause.status < 500 or cause.status in _TRY_LATER:
                 raise
             tried = str(cause)
             continue

@@ -1,7 +1,7 @@
 """What an operator sees: log records for refusals and for keys.
 
-Loggers: `tokenguard` (refusals: INFO for the caller's fault, WARNING for ours), `tokenguard.keys` and
-`tokenguard.introspection`. Each record of
+Loggers: `tokenguard` (refusals: INFO for the caller's fault, WARNING for ours, DEBUG where there was no token, which
+an optional route forgives), `tokenguard.keys` and `tokenguard.introspection`. Each record of
 a refusal has the fields as `record.tokenguard`, a dict: reason, issuer, client_id, jti, token (a SHA-256 prefix),
 request_id, hint. Never a token; claim values only after the signature held, and of these only client_id and jti.
 """
@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 
 from tokenguard.core.keys import KeySet
-from tokenguard.errors import Denied, Unavailable
+from tokenguard.errors import Denied, MissingToken, Unavailable
 
 _refusals = logging.getLogger("tokenguard")
 _keys = logging.getLogger("tokenguard.keys")
@@ -88,11 +88,13 @@ def fingerprint(token: str | None) -> str | None:
 
 
 def _level(error: Denied | Unavailable) -> int:
+    if isinstance(error, MissingToken):
+        return logging.DEBUG
     return logging.INFO if isinstance(error, Denied) else logging.WARNING
 
 
 def _shown(value: str | None) -> str | None:
-    """Someone else's text, made safe for a log line: escaped, so that it can't start a new one, and capped."""
+    """Someone else's text, made safe for a log line: capped, and escaped, so that it starts no line and no field."""
     if value is None:
         return None
-    return value[:_MAX_VALUE].encode("unicode_escape").decode("ascii")
+    return value[:_MAX_VALUE].encode("unicode_escape").decode("ascii").replace(" ", r"\x20")
