@@ -46,10 +46,11 @@ class TokenGuardMiddleware:
     /health/live, not /healthz, and "/" only itself; seen from where the application is mounted (`root_path`).
     `websocket_subprotocol`: see `websocket_credentials`; off by default.
 
-    HTTP requests and WebSocket handshakes are checked; lifespan events pass, and so do CORS preflights, to which
-    browsers attach no credentials: CORS middleware may stand on either side, and should stand outside, so that
-    refusals get its headers too. A refused handshake is answered with status and headers where the server can do
-    that (`websocket.http.response`), else closed with 1008, or 1013 for `Unavailable`.
+    HTTP requests and WebSocket handshakes are checked; lifespan events pass. A CORS preflight, to which browsers
+    attach no credentials, gets an empty 204 and never the application, since anybody can send what looks like one:
+    CORS middleware stands outside, where it answers preflights first and gives refusals its headers. A refused
+    handshake is answered with status and headers where the server can do that (`websocket.http.response`), else
+    closed with 1008, or 1013 for `Unavailable`.
 
     Raises `ConfigurationError` when built.
     """
@@ -85,7 +86,11 @@ class TokenGuardMiddleware:
         if kind not in ("http", "websocket"):
             # what a server may add one day (webtransport) can't be refused properly, and must not slip by
             raise RuntimeError(f"TokenGuardMiddleware does not know ASGI scopes of type {kind}")
-        if not (self.is_exempt(relative_path(scope)) or _is_preflight(scope)):
+        if not self.is_exempt(relative_path(scope)):
+            if _is_preflight(scope):
+                await send({"type": "http.response.start", "status": 204, "headers": []})
+                await send({"type": "http.response.body", "body": b""})
+                return
             read_form = None
             if self._reads_forms and wants_form_body(self.guard, scope):
                 receive = read_ahead = _ReadAhead(receive)
