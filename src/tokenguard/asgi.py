@@ -163,7 +163,6 @@ class ScopeRequest(Request):
         if subprotocol is not None and scope["type"] == "websocket":
             self._lines = [*self._lines, *websocket_credentials(scope, subprotocol)]
         self.method = scope.get("method", "GET")  # a WebSocket handshake is a GET (RFC 6455 4.1)
-        self.client_certificate = _client_certificate(scope)
         client = scope.get("client")
         self.peer = client[0] if client else None
         self.form = form
@@ -172,6 +171,11 @@ class ScopeRequest(Request):
     def url(self) -> str:  # type: ignore[override] # computed for the few who ask
         """Absolute, as the client sent it, as far as the server tells."""
         return _url(self._scope)
+
+    @property
+    def client_certificate(self) -> bytes | None:  # type: ignore[override] # computed for the few who ask
+        """In DER; None unless the server has the ASGI TLS extension, found no fault with it, and gives one."""
+        return _client_certificate(self._scope)
 
     def header_values(self, name: str) -> list[str]:
         wanted = name.encode("latin-1")
@@ -235,11 +239,13 @@ def _url(scope: Scope) -> str:
 
 
 def _client_certificate(scope: Scope) -> bytes | None:
-    """The client's certificate, where the server has the ASGI TLS extension and found no fault with it."""
     tls = (scope.get("extensions") or {}).get("tls")
     if not tls or tls.get("client_cert_error") or not tls.get("client_cert_chain"):
         return None
-    return ssl.PEM_cert_to_DER_cert(tls["client_cert_chain"][0])
+    try:
+        return ssl.PEM_cert_to_DER_cert(tls["client_cert_chain"][0])
+    except ValueError:
+        return None
 
 
 def _is_preflight(scope: Scope) -> bool:
