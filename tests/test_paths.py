@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tokenguard._paths import ExemptPaths, ProtectedPaths
@@ -27,6 +29,15 @@ from tokenguard.errors import ConfigurationError
 def test_protected_paths_go_by_segment_in_any_case(path: str, is_protected: bool) -> None:
     """A prefix means itself and what is below it, however it is spelled."""
     assert (path in ProtectedPaths("PATHS", ["/api/", "/v2/Internal"])) is is_protected
+
+
+def test_any_case_is_what_routes_that_ignore_case_take_for_it() -> None:
+    """Dotless and dotted i, long s and the Kelvin sign match the plain letters under re.IGNORECASE."""
+    protected = ProtectedPaths("PATHS", ["/api/kiosks"])
+    for path in ("/ap\u0131/kiosks", "/AP\u0130/kiosks/x", "/api/kio\u017fk\u017f", "/api/\u212aiosks"):
+        assert re.match("/api/kiosks", path, re.IGNORECASE)
+        assert path in protected
+    assert "/a.i/kiosks" not in ProtectedPaths("PATHS", ["/a+i"])
 
 
 def test_to_protect_the_root_is_to_protect_everything() -> None:

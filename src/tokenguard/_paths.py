@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tokenguard._checks import string_tuple
 from tokenguard.errors import ConfigurationError
 
@@ -14,13 +16,15 @@ class ProtectedPaths:
     [True, True, False]
     """
 
-    __slots__ = ("_prefixes",)
+    __slots__ = ("_prefix",)
 
     def __init__(self, setting: str, paths: object) -> None:
-        self._prefixes = tuple(f"{path}/".lower() for path in _without_last_slash(setting, paths))
+        prefixes = (re.escape(f"{path}/") for path in _without_last_slash(setting, paths))
+        # as such routes are matched: str.lower and casefold know fewer spellings of one letter
+        self._prefix = re.compile("|".join(prefixes), re.IGNORECASE)
 
     def __contains__(self, path: str) -> bool:
-        return f"{path}/".lower().startswith(self._prefixes)
+        return self._prefix.match(f"{path}/") is not None
 
 
 class ExemptPaths:

@@ -46,10 +46,11 @@ class TokenGuardMiddleware:
     /health/live, not /healthz, and "/" only itself; seen from where the application is mounted (`root_path`).
     `websocket_subprotocol`: see `websocket_credentials`; off by default.
 
-    HTTP requests and WebSocket handshakes are checked; lifespan events pass, and so do CORS preflights, to which
-    browsers attach no credentials: CORS middleware may stand on either side, and should stand outside, so that
-    refusals get its headers too. A refused handshake is answered with status and headers where the server can do
-    that (`websocket.http.response`), else closed with 1008, or 1013 for `Unavailable`.
+    HTTP requests and WebSocket handshakes are checked; lifespan events pass. A CORS preflight, to which browsers
+    attach no credentials, gets an empty 204 and never the application, since anybody can send what looks like one:
+    CORS middleware stands outside, where it answers preflights first and gives refusals its headers. A refused
+    handshake is answered with status and headers where the server can do that (`websocket.http.response`), else
+    closed with 1008, or 1013 for `Unavailable`.
 
     Raises `ConfigurationError` when built.
     """
@@ -85,7 +86,11 @@ class TokenGuardMiddleware:
         if kind not in ("http", "websocket"):
             # what a server may add one day (webtransport) can't be refused properly, and must not slip by
             raise RuntimeError(f"TokenGuardMiddleware does not know ASGI scopes of type {kind}")
-        if not (self.is_exempt(relative_path(scope)) or _is_preflight(scope)):
+        if not self.is_exempt(relative_path(scope)):
+            if _is_preflight(scope):
+                await send({"type": "http.response.start", "status": 204, "headers": []})
+                await send({"type": "http.response.body", "body": b""})
+                return
             read_form = None
             if self._reads_forms and wants_form_body(self.guard, scope):
                 receive = read_ahead = _ReadAhead(receive)
@@ -162,7 +167,6 @@ class ScopeRequest(Request):
         if subprotocol is not None and scope["type"] == "websocket":
             self._lines = [*self._lines, *websocket_credentials(scope, subprotocol)]
         self.method = scope.get("method", "GET")  # a WebSocket handshake is a GET (RFC 6455 4.1)
-        self.client_certificate = _client_certificate(scope)
         client = scope.get("client")
         self.peer = client[0] if client else None
         self.form = form
@@ -171,6 +175,11 @@ class ScopeRequest(Request):
     def url(self) -> str:  # type: ignore[override] # computed for the few who ask
         """Absolute, as the client sent it, as far as the server tells."""
         return _url(self._scope)
+
+    @property
+    def client_certificate(self) -> bytes | None:  # type: ignore[override] # computed for the few who ask
+        """In DER; None unless the server has the ASGI TLS extension, found no fault with it, and gives one."""
+        return _client_certificate(self._scope)
 
     def header_values(self, name: str) -> list[str]:
         wanted = name.encode("latin-1")
@@ -234,11 +243,13 @@ def _url(scope: Scope) -> str:
 
 
 def _client_certificate(scope: Scope) -> bytes | None:
-    """The client's certificate, where the server has the ASGI TLS extension and found no fault with it."""
     tls = (scope.get("extensions") or {}).get("tls")
     if not tls or tls.get("client_cert_error") or not tls.get("client_cert_chain"):
         return None
-    return ssl.PEM_cert_to_DER_cert(tls["client_cert_chain"][0])
+    try:
+        return ssl.PEM_cert_to_DER_cert(tls["client_cert_chain"][0])
+    except ValueError:
+        return None
 
 
 def _is_preflight(scope: Scope) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from starlette.middleware.cors import CORSMiddleware
 from tests.adapters.in_process import Ask, CountingGuard, NotingApp, exchange, http_scope
 
 from tokenguard import Challenge, Issuer, Requirement, TokenGuard, any_of
@@ -158,7 +159,7 @@ async def test_an_exempt_path_ignores_even_a_bad_token(behind: Behind, issuer: L
 @pytest.mark.parametrize(
     ("method", "headers", "status"),
     [
-        ("OPTIONS", PREFLIGHT, 200),
+        ("OPTIONS", PREFLIGHT, 204),
         ("OPTIONS", {}, 401),
         ("OPTIONS", {"Origin": "https://app.example.com"}, 401),
         ("OPTIONS", {"Access-Control-Request-Method": "GET"}, 401),
@@ -167,12 +168,24 @@ async def test_an_exempt_path_ignores_even_a_bad_token(behind: Behind, issuer: L
         ("options", PREFLIGHT, 401),
     ],
 )
-async def test_only_preflights_pass_without_a_token(
-    behind: Behind, method: str, headers: dict[str, str], status: int
+async def test_a_preflight_gets_an_empty_answer_and_never_the_application(
+    behind: Behind, app: NotingApp, method: str, headers: dict[str, str], status: int
 ) -> None:
-    """A browser sends a preflight without credentials, whatever the page does."""
+    """A browser sends it without credentials, but so can anybody, to an application that ignores the method."""
     sent = await exchange(behind(), http_scope("/orders", method=method, headers=headers))
     assert sent[0]["status"] == status
+    assert (sent[1]["body"] == b"") is (status == 204)
+    assert app.scopes == []
+
+
+async def test_cors_middleware_stands_outside(behind: Behind, ask: Ask) -> None:
+    """It answers preflights before us, and puts its headers on refusals."""
+    cors = CORSMiddleware(behind(), allow_origins=["https://app.example.com"])
+    preflight = await ask(cors, method="OPTIONS", headers=PREFLIGHT)
+    refused = await ask(cors, headers={"Origin": "https://app.example.com"})
+    assert (preflight.status_code, refused.status_code) == (200, 401)
+    for response in (preflight, refused):
+        assert response.headers["access-control-allow-origin"] == "https://app.example.com"
 
 
 async def test_lifespan_events_pass(app: NotingApp, guard: TokenGuard) -> None:

@@ -51,12 +51,13 @@ def test_repeated_headers_stay_apart() -> None:
 
 
 def test_the_client_certificate_is_the_first_of_the_chain_in_der() -> None:
-    """As the ASGI TLS extension hands it over; none where the server found fault with it, or has no TLS."""
+    """As the ASGI TLS extension hands it over; none where there is none to read, or the server found fault with it."""
     chain = [blob.bytes().decode() for blob in trustme.CA().issue_cert("client.test").cert_chain_pems]
     told = ScopeRequest(http_scope("/", extensions={"tls": {"client_cert_chain": chain}}))
     assert told.client_certificate == ssl.PEM_cert_to_DER_cert(chain[0])
     faulty = {"client_cert_chain": chain, "client_cert_error": "expired"}
-    for extensions in ({"tls": faulty}, {"tls": {"client_cert_chain": []}}, {}, None):
+    garbled = {"client_cert_chain": ["no PEM"]}
+    for extensions in ({"tls": faulty}, {"tls": garbled}, {"tls": {"client_cert_chain": []}}, {}, None):
         assert ScopeRequest(http_scope("/", extensions=extensions)).client_certificate is None
 
 

@@ -2,7 +2,8 @@
 
 AUDIENCE, ISSUERS, LEEWAY ...   the settings of `TokenGuard.from_mapping`, in upper case
 GUARD           or, in place of these, a `TokenGuard` or its dotted path
-PATHS           the middleware protects only what is at or below these paths; by default everything
+PATHS           the middleware protects only what is at or below these paths; by default everything. A `re_path`
+                without "^" matches inside a path, and so at paths outside of these
 EXEMPT_PATHS    ... and nothing at or below these; "/" is the root page alone
 REFUSAL         callable(request, error, challenge) -> response, or its dotted path; by default a
                 `ChallengeResponse(challenge)`. Whatever it answers should keep the challenge's headers
