@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -151,6 +152,32 @@ def test_manage_py_check_sees_the_order_of_middleware() -> None:
         assert "(tokenguard.E002)" in text
         assert "CsrfViewMiddleware" in text
     assert "(tokenguard.W001)" in complaint(TOKENGUARD=tokenguard(), MIDDLEWARE=[CSRF])
+
+
+AUTHENTICATION = "DEFAULT_AUTHENTICATION_CLASSES"
+PERMISSIONS = "DEFAULT_PERMISSION_CLASSES"
+BY_TOKEN = {AUTHENTICATION: ["tokenguard.django.drf.TokenAuthentication"]}
+
+
+@pytest.mark.parametrize(
+    ("middleware", "rest_framework", "is_open"),
+    [
+        ([CSRF], BY_TOKEN, True),
+        ([], BY_TOKEN | {PERMISSIONS: ["rest_framework.permissions.AllowAny"]}, True),
+        ([], BY_TOKEN | {PERMISSIONS: []}, True),
+        ([], BY_TOKEN | {PERMISSIONS: ["rest_framework.permissions.IsAuthenticated"]}, False),
+        ([OURS, CSRF], BY_TOKEN, False),
+        ([], {AUTHENTICATION: ["rest_framework.authentication.BasicAuthentication"]}, False),
+        ([], {}, False),
+    ],
+)
+def test_manage_py_check_sees_views_of_rest_framework_left_open(
+    middleware: list[str], rest_framework: dict[str, Any], is_open: bool
+) -> None:
+    """Our authentication admits requests without a token; permissions or the middleware have to refuse them."""
+    with override_settings(TOKENGUARD=tokenguard(), MIDDLEWARE=middleware, REST_FRAMEWORK=rest_framework):
+        said = [message.id for message in run_checks()]
+    assert ("tokenguard.W002" in said) is is_open
 
 
 @pytest.mark.parametrize("middleware", [[OURS, CSRF], [OURS], [f"{__name__}.Derived", CSRF]])

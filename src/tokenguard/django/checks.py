@@ -52,6 +52,30 @@ def check_middleware(**_: Any) -> list[checks.CheckMessage]:
     return []
 
 
+@checks.register(checks.Tags.security)
+def check_rest_framework(**_: Any) -> list[checks.CheckMessage]:
+    """Views of REST framework with our authentication need more than that to be closed."""
+    configured = getattr(settings, "REST_FRAMEWORK", {})
+    if "DEFAULT_AUTHENTICATION_CLASSES" not in configured or list(_positions(TokenGuardMiddleware)):
+        return []
+    # a project without REST framework can't import these
+    from rest_framework.permissions import AllowAny  # noqa: PLC0415
+    from rest_framework.settings import api_settings  # noqa: PLC0415
+
+    from tokenguard.django.drf import TokenAuthentication  # noqa: PLC0415
+
+    is_ours = any(issubclass(kind, TokenAuthentication) for kind in api_settings.DEFAULT_AUTHENTICATION_CLASSES)
+    if is_ours and all(permission is AllowAny for permission in api_settings.DEFAULT_PERMISSION_CLASSES):
+        return [
+            checks.Warning(
+                "TokenAuthentication lets requests without a token in, and so does AllowAny, the default permission.",
+                hint='Set REST_FRAMEWORK["DEFAULT_PERMISSION_CLASSES"], to IsAuthenticated for example.',
+                id="tokenguard.W002",
+            )
+        ]
+    return []
+
+
 def _positions(kind: type) -> Iterator[int]:
     """Where in MIDDLEWARE a class or one derived from it stands."""
     for position, dotted in enumerate(settings.MIDDLEWARE):

@@ -1,9 +1,14 @@
 """Django REST framework: who a token is about, and what it may do.
 
-    REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": ["tokenguard.django.drf.TokenAuthentication"]}
+    REST_FRAMEWORK = {
+        "DEFAULT_AUTHENTICATION_CLASSES": ["tokenguard.django.drf.TokenAuthentication"],
+        "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    }
 
     class Orders(APIView):
         permission_classes = [HasScopes("orders:read")]
+
+Authentication alone lets requests without a token in: REST framework's default permission is `AllowAny`.
 
 `request.auth` is the `AccessToken`, and `request.user` a `TokenUser`, or what settings.TOKENGUARD["USER"] makes of the
 token. With the middleware or without it, a request is authenticated once. Refusals are both the `Denied` (or
@@ -84,7 +89,8 @@ class HasScopes(OperationHolderMixin, BasePermission):  # type: ignore[misc] # s
 
     `permission_classes = [HasScopes("orders:read")]`, or [HasScopes(any_of("a", "b"))], or [HasScopes] beside the
     view's attribute `required_scopes`. Combines with others by `&`, `|` and `~`; a combination that refuses is
-    answered by REST framework itself, since none of its parts alone is the reason.
+    answered by REST framework itself, since none of its parts alone is the reason. `~HasScopes("a")` admits requests
+    without a token, too, unless `& IsAuthenticated` stands beside it.
     """
 
     def __init__(self, wanted: Scopes | Requirement | None = None) -> None:
