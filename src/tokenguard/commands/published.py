@@ -15,7 +15,7 @@ from tokenguard.core import strict_json
 from tokenguard.core.discovery import MetadataError, jwks_uri_of, metadata_urls
 from tokenguard.core.effects import AnswerFailed
 from tokenguard.core.jwk import PublishedSecret, SkipKey, import_key
-from tokenguard.core.keys import KeySet, KeySetError, build_key_set, key_set_of
+from tokenguard.core.keys import KeySet, KeySetError, key_set_of
 from tokenguard.runtime.http import Document, HTTPClient, HTTPStatusFailed
 from tokenguard.runtime.iothread import IOThread
 
@@ -162,9 +162,9 @@ def _key(entry: object, config: Issuer, used: KeySet | None) -> PublishedKey:
     kind = f"{kind} {key.crv or getattr(key.key, 'key_size', '')}".strip()
     skipped = ""
     try:
-        alone = build_key_set({"keys": [entry]}, config.algorithms, max_keys=1)
-    except KeySetError:
-        skipped = "it serves none of the algorithms in Issuer.algorithms"
+        alone = key_set_of(config, {"keys": [entry]})
+    except KeySetError as cause:
+        skipped = str(cause).removeprefix("no usable key: key 0: ")
     else:
         if used is None or not alone.identity <= used.identity:
             skipped = "another key of its kind has the same kid"

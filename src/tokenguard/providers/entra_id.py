@@ -57,8 +57,8 @@ def entra(
     An access token has ver, and azp (version 2) or appid (version 1), which ID tokens lack. Scopes are in scp, which
     only users' tokens have; what an application may do by itself is in roles, as are users' roles.
 
-    Microsoft identity platform: "Access token claims reference" (Payload claims), "Access tokens" (Token formats;
-    Validate the issuer; Validate the signing key issuer), "Optional claims" (idtyp).
+    Microsoft identity platform: "Access token claims reference" (Header claims; Payload claims), "Access tokens"
+    (Token formats; Validate the issuer, with the keys of one tenant), "Optional claims" (idtyp).
     """
     if isinstance(tenant, list | tuple):
         if not tenant:

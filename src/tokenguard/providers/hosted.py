@@ -132,7 +132,7 @@ def google(**settings: Unpack[Settings]) -> Issuer:
     ID tokens of people who sign in are refused: those are for an OAuth client, so no id of one can be the audience;
     a service account's token has its own id as azp too, and none of nonce and at_hash.
 
-    Google Cloud docs: "Token types" (Access tokens; Identity tokens), "Verify the identity of VM instances" (payload),
+    Google Cloud docs: "Token types" (Access tokens; Identity tokens), "Verify VM identity" (contents of the token),
     "Authenticating service-to-service" of Cloud Run.
     """
     audience = settings.get("audience")

@@ -55,7 +55,8 @@ def ory(issuer: str, *, roles: Where = (("ext", "roles"), ("roles",)), **setting
     string, as strategies.jwt.scope_claim says. Claims that your consent app adds are in ext, or on top where
     allowed_top_level_claims has them; `roles` says which are roles. client_id, which ID tokens lack, tells.
 
-    Ory docs: "Opaque and JWT access tokens" (Custom claims; scope claim), "Audience" in "Advanced OAuth2 flows".
+    Ory docs: "Opaque and JWT access tokens" (Custom claims), "Advanced OAuth2 and OpenID Connect flows" (audience); the
+    claims that are always there: `GetJWTClaims` in oauth2/session.go of Hydra.
     """
     base_url("ory: issuer", issuer, settings)
     return built(
