@@ -37,7 +37,14 @@ STAGES: dict[str, tuple[Reason, ...]] = {
     # a guard with one issuer, as here, tries that issuer's keys before it believes iss
     "issuer": (Reason.UNKNOWN_ISSUER,),
     "claims": (Reason.MALFORMED_CLAIMS, Reason.MISSING_CLAIM, Reason.LIFETIME_TOO_LONG, Reason.WRONG_AUDIENCE),
-    "times": (Reason.EXPIRED, Reason.NOT_YET_VALID, Reason.ISSUED_IN_FUTURE, Reason.REVOKED, Reason.INACTIVE),
+    "times": (
+        Reason.EXPIRED,
+        Reason.NOT_YET_VALID,
+        Reason.ISSUED_IN_FUTURE,
+        Reason.REVOKED,
+        Reason.INACTIVE,
+        Reason.INTROSPECTION_UNAVAILABLE,
+    ),
     "binding": (Reason.NOT_BOUND, Reason.BINDING_MISMATCH),
     "scopes": (
         Reason.CLAIM_REFUSED,
