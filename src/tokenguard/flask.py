@@ -27,15 +27,16 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.local import LocalProxy
 
 from tokenguard._app_settings import guard_from_settings
+from tokenguard._forms import parsed_form
 from tokenguard._paths import ExemptPaths
 from tokenguard._raising import framework_error
 from tokenguard.config import require_flag, string_tuple
 from tokenguard.core.challenge import Challenge
-from tokenguard.core.model import AccessToken
+from tokenguard.core.model import AccessToken, Form
 from tokenguard.core.requirements import Requirement, Scopes, requirement_of
 from tokenguard.errors import ConfigurationError, Denied, MissingToken, Unavailable
 from tokenguard.guard import TokenGuard
-from tokenguard.wsgi import EnvironRequest, wants_form
+from tokenguard.wsgi import EnvironRequest, form_of
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -136,13 +137,19 @@ class Protect:
             if token is not None:
                 guard.authorize(token, requirement)
                 return
-            form = request.get_data() if wants_form(guard, environ) else None
+            form = form_of(guard, environ, _read_form)
             tokens[guard] = guard.check(EnvironRequest(environ, form), requirement=requirement)
         except MissingToken as error:
             if not self._optional:
                 raise _as_werkzeug(error, guard) from None
         except (Denied, Unavailable) as error:
             raise _as_werkzeug(error, guard) from None
+
+
+def _read_form() -> Form | None:
+    if "form" in request.__dict__:  # parsed before us, which has used up the body
+        return parsed_form(request.form.items(multi=True))
+    return request.get_data()
 
 
 def _current_token() -> AccessToken | None:
