@@ -18,7 +18,7 @@ FACADE = "tokenguard"  # the names that tokenguard/__init__.py exports
 
 BELOW_CORE = {"errors", "_checks", "claim_names", "config", "introspection"}
 BELOW_GUARD = BELOW_CORE | {"core", "runtime", "stores", "feeds"}
-SHARED_BY_ADAPTERS = {"_app_settings", "_paths", "_raising"}
+SHARED_BY_ADAPTERS = {"_app_settings", "_forms", "_paths", "_raising"}
 BELOW_ADAPTERS = BELOW_GUARD | {"guard", "providers", "settings", *SHARED_BY_ADAPTERS, FACADE}
 # An adapter for a framework that stands on ASGI or WSGI may share that interface's pieces; else they are strangers.
 ADAPTERS: dict[str, set[str]] = {
@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": BELOW_CORE | {"providers"},
     "guard": BELOW_GUARD | {"settings"},
     "_raising": {"errors"},
+    "_forms": BELOW_CORE | {"core"},
     "_paths": BELOW_CORE,
     "_app_settings": BELOW_GUARD | {"guard", "settings"},
     FACADE: BELOW_GUARD | {"guard", "providers"},

@@ -18,9 +18,10 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from tokenguard._checks import require_flag
+from tokenguard._forms import UNSEARCHABLE, is_length_searchable
 from tokenguard._paths import ExemptPaths
 from tokenguard.core.credentials import MAX_FORM_BODY
-from tokenguard.core.model import AccessToken, Request
+from tokenguard.core.model import AccessToken, Form, Request
 from tokenguard.core.requirements import Requirement, Scopes, one_of
 from tokenguard.errors import ConfigurationError, Denied, MissingToken, Unavailable
 from tokenguard.guard import TokenGuard
@@ -30,7 +31,7 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-ReadForm: TypeAlias = Callable[[], Awaitable[bytes | Iterable[tuple[str, str]] | None]]
+ReadForm: TypeAlias = Callable[[], Awaitable[Form | None]]
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
 #: close codes of RFC 6455 7.4.1 and its registry: policy violation, try again later
@@ -93,7 +94,7 @@ class TokenGuardMiddleware:
                 return
             read_form = None
             if self._reads_forms and wants_form_body(self.guard, scope):
-                receive = read_ahead = _ReadAhead(receive)
+                receive = read_ahead = _ReadAhead(scope, receive)
                 read_form = read_ahead.form
             try:
                 await check(
@@ -160,7 +161,7 @@ class ScopeRequest(Request):
         scope: Scope,
         *,
         subprotocol: str | None = None,
-        form: bytes | Iterable[tuple[str, str]] | None = None,
+        form: Form | None = None,
     ) -> None:
         self._scope = scope
         self._lines: Iterable[tuple[bytes, bytes]] = scope["headers"]
@@ -208,7 +209,14 @@ def reads_forms(guard: TokenGuard) -> bool:
 
 def wants_form_body(guard: TokenGuard, scope: Scope) -> bool:
     """May a token be in this request's body?"""
-    return scope["type"] == "http" and guard.wants_form_body(scope["method"], _header(scope, b"content-type"))
+    types = [value.decode("latin-1") for key, value in scope["headers"] if key == b"content-type"]
+    return scope["type"] == "http" and len(types) == 1 and guard.wants_form_body(scope["method"], types[0])
+
+
+def is_form_searchable(scope: Scope) -> bool:
+    """Is a form not announced as too long to be held in memory? It need not be announced."""
+    length = _header(scope, b"content-length")
+    return not length or is_length_searchable(length)
 
 
 def relative_path(scope: Scope) -> str:
@@ -261,26 +269,33 @@ def _is_preflight(scope: Scope) -> bool:
 
 
 class _ReadAhead:
-    """A request's body, read before the application reads it, and handed to it all the same."""
+    """A form, read before the application reads it, and handed to it all the same."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope = scope
         self._receive = receive
-        self._messages: list[Message] = []
+        self._body: bytes | None = None
 
-    async def form(self) -> bytes | None:
-        """The whole body; None if it is larger than what a token would be looked for in, or does not come."""
-        size, more = 0, True
-        while more:
+    async def form(self) -> Form:
+        """The whole body; `UNSEARCHABLE` if it is too long or does not come, which the application never sees."""
+        if not is_form_searchable(self._scope):
+            return UNSEARCHABLE
+        body = bytearray()
+        for _ in range(MAX_FORM_BODY):  # empty pieces come to an end, too
             message = await self._receive()
-            self._messages.append(message)
-            size += len(message.get("body", b""))
-            if message["type"] != "http.request" or size > MAX_FORM_BODY:
-                return None
-            more = message.get("more_body", False)
-        return b"".join(message.get("body", b"") for message in self._messages)
+            body += message.get("body", b"")
+            if message["type"] != "http.request" or len(body) > MAX_FORM_BODY:
+                break
+            if not message.get("more_body", False):
+                self._body = bytes(body)
+                return self._body
+        return UNSEARCHABLE
 
     async def __call__(self) -> Message:
-        return self._messages.pop(0) if self._messages else await self._receive()
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
 
 
 async def _refuse(guard: TokenGuard, error: Denied | Unavailable, scope: Scope, send: Send) -> None:

@@ -29,21 +29,24 @@ from fastapi.openapi.models import HTTPBearer, OAuth2, OAuthFlowAuthorizationCod
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from starlette.exceptions import WebSocketException
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.routing import Host, Mount
 from starlette.websockets import WebSocket, WebSocketState
 
 from tokenguard._checks import require_flag
+from tokenguard._forms import UNSEARCHABLE, parsed_form
 from tokenguard._raising import framework_error
 from tokenguard.asgi import (
     TokenGuardMiddleware,
     can_refuse_handshake,
     check,
     close_code,
+    is_form_searchable,
     reads_forms,
     wants_form_body,
 )
-from tokenguard.core.model import AccessToken
+from tokenguard.core.credentials import MAX_FORM_BODY
+from tokenguard.core.model import AccessToken, Form
 from tokenguard.core.requirements import AllOf, Requirement, Scopes, requirement_of
 from tokenguard.errors import ConfigurationError, Denied, Unavailable
 from tokenguard.guard import TokenGuard
@@ -217,13 +220,31 @@ def _certain_scopes(scopes: object) -> list[str]:
     return certain
 
 
-async def _read_form(request: Request) -> bytes | list[tuple[str, str]]:
+async def _read_form(request: Request) -> Form | None:
     """The form of a request, which the endpoint may want as well."""
+    if not is_form_searchable(request.scope):
+        return UNSEARCHABLE
+    body = bytearray()
     try:
-        return await request.body()  # kept by Starlette for the endpoint
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_FORM_BODY:
+                return UNSEARCHABLE
+    except ClientDisconnect:
+        return UNSEARCHABLE
     except RuntimeError:
-        # the endpoint declares form fields, and FastAPI has parsed them already
-        return [(name, value) for name, value in (await request.form()).multi_items() if isinstance(value, str)]
+        return await _parsed_form(request)
+    kept = request._body = bytes(body)  # noqa: SLF001 - for the endpoint, as `Request.body` would without a limit
+    return kept
+
+
+async def _parsed_form(request: Request) -> Form | None:
+    """The form of a request whose body somebody has read: FastAPI, if the endpoint declares form fields."""
+    try:
+        form = await request.form()
+    except RuntimeError:
+        return UNSEARCHABLE  # or somebody who has kept nothing
+    return parsed_form((name, value) for name, value in form.multi_items() if isinstance(value, str))
 
 
 def _awaits_answer(connection: WebSocket) -> bool:

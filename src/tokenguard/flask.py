@@ -28,14 +28,15 @@ from werkzeug.local import LocalProxy
 
 from tokenguard._app_settings import guard_from_settings
 from tokenguard._checks import require_flag, string_tuple
+from tokenguard._forms import parsed_form
 from tokenguard._paths import ExemptPaths
 from tokenguard._raising import framework_error
 from tokenguard.core.challenge import Challenge
-from tokenguard.core.model import AccessToken
+from tokenguard.core.model import AccessToken, Form
 from tokenguard.core.requirements import Requirement, Scopes, requirement_of
 from tokenguard.errors import ConfigurationError, Denied, MissingToken, Unavailable
 from tokenguard.guard import TokenGuard
-from tokenguard.wsgi import EnvironRequest, wants_form
+from tokenguard.wsgi import EnvironRequest, form_of
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -136,8 +137,7 @@ class Protect:
             if token is not None and not requirement.live:
                 guard.authorize(token, requirement)
                 return
-            form = request.get_data() if wants_form(guard, environ) else None
-            asked = EnvironRequest(environ, form)
+            asked = EnvironRequest(environ, form_of(guard, environ, _read_form))
             if token is not None:
                 guard.confirm(asked, requirement)
             else:
@@ -147,6 +147,12 @@ class Protect:
                 raise _as_werkzeug(error, guard) from None
         except (Denied, Unavailable) as error:
             raise _as_werkzeug(error, guard) from None
+
+
+def _read_form() -> Form | None:
+    if "form" in request.__dict__:  # parsed before us, which has used up the body
+        return parsed_form(request.form.items(multi=True))
+    return request.get_data()
 
 
 def _current_token() -> AccessToken | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from wsgiref.util import request_uri
 
-from tokenguard.core.credentials import MAX_FORM_BODY
+from tokenguard._forms import UNSEARCHABLE, is_length_searchable
 from tokenguard.core.model import Form, Request
 from tokenguard.guard import TokenGuard
 
@@ -53,9 +53,15 @@ def raw_target(environ: Mapping[str, Any]) -> str | None:
     return target if target.startswith("/") else None
 
 
-def wants_form(guard: TokenGuard, environ: Mapping[str, Any]) -> bool:
-    """Must the adapter read the body, since a token may be in it? Not one that is too long, or does not say."""
+def form_of(guard: TokenGuard, environ: Mapping[str, Any], read: Callable[[], Form | None]) -> Form | None:
+    """The form, by the framework's way to `read` it, if the guard may look for a token in it.
+
+    `UNSEARCHABLE` if it is too long, does not say how long it is, or is shorter than it says: somebody has read it.
+    """
     if not guard.wants_form_body(environ["REQUEST_METHOD"], environ.get("CONTENT_TYPE", "")):
-        return False
+        return None
     length = environ.get("CONTENT_LENGTH") or ""
-    return len(length) < 10 and length.isdecimal() and int(length) <= MAX_FORM_BODY
+    if not is_length_searchable(length):
+        return UNSEARCHABLE
+    form = read()
+    return UNSEARCHABLE if isinstance(form, bytes) and len(form) < int(length) else form

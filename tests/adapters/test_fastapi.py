@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
-from fastapi import APIRouter, Body, Depends, FastAPI, Form, Request, Security
+from fastapi import APIRouter, Depends, FastAPI, Security
 from fastapi.security import SecurityScopes
 from tests.adapters.in_process import NOW, Ask, CountingGuard
 
@@ -244,58 +244,6 @@ async def test_an_override_may_look_at_the_scopes(protect: Protect, ask: Ask) ->
 
     app.dependency_overrides[protect] = stand_in
     assert (await ask(app)).json() == {"subject": "a"}
-
-
-def form_app(protect: Protect) -> FastAPI:
-    """Endpoints that want the body in each of FastAPI's ways."""
-    app = FastAPI()
-    allowed = [Depends(protect)]
-
-    @app.post("/fields", dependencies=allowed)
-    async def fields(item: Annotated[str, Form()]) -> str:
-        return item
-
-    @app.post("/raw", dependencies=allowed)
-    async def raw(request: Request) -> str:
-        return (await request.body()).decode().partition("&")[0]
-
-    @app.post("/json", dependencies=allowed)
-    async def json(item: Annotated[str, Body(embed=True)]) -> str:
-        return item
-
-    return app
-
-
-@pytest.mark.parametrize(("path", "answer"), [("/fields", "tea"), ("/raw", "item=tea")])
-@pytest.mark.req("BT-06", "BT-08", "BT-10")
-async def test_a_token_in_a_form_body_counts_where_the_guard_allows_it(
-    make_guard: Callable[..., CountingGuard], issuer: LocalIssuer, ask: Ask, path: str, answer: str
-) -> None:
-    """Whether FastAPI has parsed the form already or the endpoint reads it later; one token, and in one place."""
-    app = form_app(Protect(make_guard(form_body=True)))
-    form = {"item": "tea", "access_token": issuer.mint()}
-    response = await ask(app, path, "POST", data=form)
-    assert (response.status_code, response.json()) == (200, answer)
-    assert (await ask(app, path, "POST", data={"item": "tea"})).status_code == 401
-    assert (await ask(app, path, "POST", data=form, token=issuer.mint())).status_code == 400
-    twice = {**form, "access_token": [issuer.mint(), issuer.mint()]}
-    assert (await ask(app, path, "POST", data=twice)).status_code == 400
-
-
-async def test_a_form_body_is_no_credential_by_default(protect: Protect, issuer: LocalIssuer, ask: Ask) -> None:
-    """Opt-in, at the guard."""
-    form = {"item": "tea", "access_token": issuer.mint()}
-    assert (await ask(form_app(protect), "/fields", "POST", data=form)).status_code == 401
-
-
-async def test_other_bodies_are_left_to_the_endpoint(
-    make_guard: Callable[..., CountingGuard], issuer: LocalIssuer, ask: Ask
-) -> None:
-    """A JSON body is no place for a token (RFC 6750 2.2)."""
-    app = form_app(Protect(make_guard(form_body=True)))
-    body = {"item": "tea", "access_token": issuer.mint()}
-    assert (await ask(app, "/json", "POST", json=body)).status_code == 401
-    assert (await ask(app, "/json", "POST", json=body, token=issuer.mint())).json() == "tea"
 
 
 @pytest.mark.parametrize(

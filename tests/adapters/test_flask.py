@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tests.adapters.recording import RecordingGuard, bearer
 
 from tokenguard import Requirement, any_of
 from tokenguard.flask import Protect, current_token
-from tokenguard.testing import LocalIssuer
+from tokenguard.testing import Broken, LocalIssuer
 
 
 @pytest.fixture
@@ -256,3 +257,50 @@ def test_a_form_body_is_read_only_where_the_guard_takes_tokens_from_it(app: Flas
     assert client.post("/off", data=form).status_code == 401
     assert client.post("/on", data=form).json == form
     assert client.post("/on", data=form, headers=bearer(issuer)).status_code == 400
+
+
+READ_FIRST: dict[str, Callable[[], Any]] = {
+    "parsed": lambda: request.form,
+    "kept": lambda: request.get_data(cache=True),
+    "parsed and kept": lambda: (request.get_data(), request.form),
+}
+
+
+@pytest.mark.parametrize("read", READ_FIRST.values(), ids=list(READ_FIRST))
+def test_a_token_in_a_form_that_somebody_has_read_counts(
+    app: Flask, issuer: LocalIssuer, read: Callable[[], Any]
+) -> None:
+    """A logging `before_request` function hides no token, neither a bad one where it is optional nor one too many."""
+    app.before_request(lambda: read() and None)
+    protect = Protect(RecordingGuard(issuer, form_body=True), optional=True)
+    app.add_url_rule("/", "view", protect()(lambda: str(current_token.subject)), methods=["POST"])
+    client = app.test_client()
+    assert client.post("/", data={"access_token": issuer.mint(sub="alice")}).text == "alice"
+    assert client.post("/", data={"access_token": issuer.broken(Broken.EXPIRED)}).status_code == 401
+    assert client.post("/", data={"access_token": [issuer.mint(), issuer.mint()]}).status_code == 400
+    assert client.post("/", data={"access_token": issuer.mint()}, headers=bearer(issuer)).status_code == 400
+
+
+@pytest.mark.req("BT-07")
+def test_a_parsed_form_counts_only_if_it_is_ascii(app: Flask, issuer: LocalIssuer) -> None:
+    """As a raw one does (RFC 6750 2.2)."""
+    app.before_request(lambda: request.form and None)
+    app.add_url_rule("/", "view", Protect(RecordingGuard(issuer, form_body=True))()(lambda: "in"), methods=["POST"])
+    form = {"access_token": issuer.mint(), "item": "th\u00e9"}
+    assert app.test_client().post("/", data=form).status_code == 401
+
+
+def test_a_form_that_can_not_be_searched_is_refused(app: Flask) -> None:
+    """Too long, or read by somebody who has kept nothing: a bad token may be in it, where a token is optional."""
+
+    @app.before_request
+    def drain() -> None:
+        if "drained" in request.args:
+            request.stream.read()
+
+    guard = RecordingGuard(LocalIssuer(), form_body=True)
+    app.add_url_rule("/", "view", Protect(guard, optional=True)()(lambda: "in"), methods=["POST"])
+    client = app.test_client()
+    assert client.post("/", data={"item": "tea"}).text == "in"
+    assert client.post("/", data={"item": "x" * 70_000}).status_code == 400
+    assert client.post("/?drained", data={"item": "tea"}).status_code == 400

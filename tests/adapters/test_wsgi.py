@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenguard import TokenGuard
-from tokenguard.errors import Denied, InvalidRequest, MissingToken
-from tokenguard.wsgi import EnvironRequest, wants_form
+from tokenguard._forms import UNSEARCHABLE
+from tokenguard.errors import Denied, InvalidRequest, MissingToken, Reason
+from tokenguard.wsgi import EnvironRequest, form_of
 
 ENVIRON = {
     "REQUEST_METHOD": "GET",
@@ -22,6 +23,8 @@ ENVIRON = {
     "QUERY_STRING": "q=1",
     "REMOTE_ADDR": "192.0.2.1",
 }
+
+BODY = b"item=te"
 
 guard = TokenGuard(audience="https://api.test", issuers=["https://issuer.test"])
 form_guard = TokenGuard(audience="https://api.test", issuers=["https://issuer.test"], form_body=True)
@@ -89,21 +92,41 @@ def test_any_header_value_ends_in_a_refusal(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "is_wanted"),
+    ("more", "form"),
     [
-        ({"CONTENT_LENGTH": "300"}, True),
-        ({"CONTENT_LENGTH": str(64 * 1024)}, True),
-        ({"CONTENT_LENGTH": str(64 * 1024 + 1)}, False),
-        ({"CONTENT_LENGTH": "9" * 5_000}, False),
-        ({"CONTENT_LENGTH": "-1"}, False),
-        ({"CONTENT_LENGTH": ""}, False),
-        ({}, False),
-        ({"CONTENT_LENGTH": "300", "REQUEST_METHOD": "GET"}, False),
-        ({"CONTENT_LENGTH": "300", "CONTENT_TYPE": "multipart/form-data"}, False),
+        ({"CONTENT_LENGTH": "7"}, BODY),
+        ({"CONTENT_LENGTH": "8"}, UNSEARCHABLE),  # somebody has read a part of it
+        ({"CONTENT_LENGTH": str(64 * 1024 + 1)}, UNSEARCHABLE),
+        ({"CONTENT_LENGTH": "9" * 5_000}, UNSEARCHABLE),
+        ({"CONTENT_LENGTH": "-1"}, UNSEARCHABLE),
+        ({"CONTENT_LENGTH": ""}, UNSEARCHABLE),
+        ({}, UNSEARCHABLE),
+        ({"CONTENT_LENGTH": "7", "REQUEST_METHOD": "GET"}, None),
+        ({"CONTENT_LENGTH": "7", "CONTENT_TYPE": "multipart/form-data"}, None),
     ],
 )
-def test_a_form_is_read_only_if_a_token_may_be_in_it(more: dict[str, Any], is_wanted: bool) -> None:
+def test_a_form_is_read_only_if_a_token_may_be_in_it(more: dict[str, Any], form: Any) -> None:
     """Nobody makes us hold a large body in memory before we know who sent it."""
     environ = {**ENVIRON, "REQUEST_METHOD": "POST", "CONTENT_TYPE": "application/x-www-form-urlencoded", **more}
-    assert wants_form(form_guard, environ) is is_wanted
-    assert not wants_form(guard, environ)
+    assert form_of(form_guard, environ, lambda: BODY) is form
+    assert form_of(guard, environ, lambda: BODY) is None
+
+
+def test_a_form_of_the_longest_length_is_read() -> None:
+    """64 KiB."""
+    body = b"x" * 64 * 1024
+    environ = {**ENVIRON, "REQUEST_METHOD": "POST", "CONTENT_TYPE": "application/x-www-form-urlencoded"}
+    assert form_of(form_guard, environ | {"CONTENT_LENGTH": str(len(body))}, lambda: body) is body
+
+
+@pytest.mark.parametrize("headers", [{}, {"HTTP_AUTHORIZATION": "Bearer x"}])
+def test_a_form_that_cannot_be_searched_is_refused_by_the_guard(headers: dict[str, str]) -> None:
+    """A token may be in it, also beside one in the header; a guard that takes none from forms does not mind."""
+    environ = {**ENVIRON, "REQUEST_METHOD": "POST", "CONTENT_TYPE": "application/x-www-form-urlencoded", **headers}
+    with pytest.raises(InvalidRequest) as refused:
+        form_guard.authenticate(EnvironRequest(environ, UNSEARCHABLE))
+    assert refused.value.reason is Reason.MALFORMED_CREDENTIALS
+    assert "65536" in refused.value.hint
+    with pytest.raises(Denied) as refused_otherwise:
+        guard.authenticate(EnvironRequest(environ, UNSEARCHABLE))
+    assert not isinstance(refused_otherwise.value, InvalidRequest)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, RawPostDataException
 from django.http.response import HttpResponseBase
 
+from tokenguard._forms import UNSEARCHABLE, parsed_form
 from tokenguard.core.credentials import read_credential
-from tokenguard.core.model import AccessToken, Request
+from tokenguard.core.model import AccessToken, Form, Request
 from tokenguard.core.requirements import Requirement
 from tokenguard.django.conf import Conf
 from tokenguard.errors import Denied, MissingToken, Unavailable
 from tokenguard.guard import TokenGuard
-from tokenguard.wsgi import EnvironRequest, raw_target, wants_form
+from tokenguard.wsgi import EnvironRequest, form_of, raw_target
 
 
 class Access(NamedTuple):
@@ -95,7 +97,7 @@ class DjangoRequest(EnvironRequest):
 
     __slots__ = ("_request",)
 
-    def __init__(self, request: HttpRequest, form: bytes | None) -> None:
+    def __init__(self, request: HttpRequest, form: Form | None) -> None:
         super().__init__(request.META, form)
         self._request = request
 
@@ -107,7 +109,16 @@ class DjangoRequest(EnvironRequest):
 
 
 def _asked(request: HttpRequest, guard: TokenGuard) -> DjangoRequest:
-    return DjangoRequest(request, request.body if wants_form(guard, request.META) else None)
+    return DjangoRequest(request, form_of(guard, request.META, partial(_read_form, request)))
+
+
+def _read_form(request: HttpRequest) -> Form | None:
+    try:
+        return request.body
+    except RawPostDataException:
+        # somebody has read the stream; REST framework keeps what it has parsed as POST, which is empty otherwise
+        pairs = [(name, value) for name, values in request.POST.lists() for value in values]
+        return parsed_form(pairs) if pairs else UNSEARCHABLE
 
 
 def _keep(request: Any, asked: Request, token: AccessToken) -> AccessToken:
