@@ -44,8 +44,8 @@ class TokenGuard:
     `audience`: our identifier, or several, as issuers put it into `aud`. `issuers`: whom we trust; a string means
     `Issuer(string)`. `leeway`: seconds of clock skew forgiven, 300 at most. `clock`: epoch seconds; `monotonic`:
     seconds, for caches. `token_cache`: verified tokens remembered, 0 for none. `realm`: named in challenges, the
-    host of the (first) audience by default. `form_body`: also accept `access_token` in a form body (RFC 6750 2.2).
-    `limits`, `http`: see there. `request_id_header`: whose value is put into log records.
+    host of the (first) audience by default. `form_body`: also accept `access_token` in a form body (RFC 6750 2.2),
+    and refuse forms over 64 KiB. `limits`, `http`: see there. `request_id_header`: whose value is put into log records.
 
     Raises `ConfigurationError`, naming the setting. Opens no socket and starts no thread before it must.
 
