@@ -6,7 +6,7 @@ token" would let a bad one pass where a token is optional.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from tokenguard.core.credentials import MAX_FORM_BODY
 from tokenguard.core.model import Form
@@ -30,9 +30,3 @@ UNSEARCHABLE: Form = _Unsearchable()
 def is_length_searchable(content_length: str) -> bool:
     """Does a Content-Length announce a form short enough to be held in memory for whoever sends it?"""
     return len(content_length) < 10 and content_length.isdecimal() and int(content_length) <= MAX_FORM_BODY
-
-
-def parsed_form(pairs: Iterable[tuple[str, str]]) -> Form | None:
-    """A form that the framework has parsed already; like a raw one it counts only if all of it is ASCII."""
-    held = list(pairs)
-    return held if all(name.isascii() and value.isascii() for name, value in held) else None

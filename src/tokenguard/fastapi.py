@@ -34,7 +34,7 @@ from starlette.routing import Host, Mount
 from starlette.websockets import WebSocket, WebSocketState
 
 from tokenguard._checks import require_flag
-from tokenguard._forms import UNSEARCHABLE, parsed_form
+from tokenguard._forms import UNSEARCHABLE
 from tokenguard._raising import framework_error
 from tokenguard.asgi import (
     TokenGuardMiddleware,
@@ -244,7 +244,7 @@ async def _parsed_form(request: Request) -> Form | None:
         form = await request.form()
     except RuntimeError:
         return UNSEARCHABLE  # or somebody who has kept nothing
-    return parsed_form((name, value) for name, value in form.multi_items() if isinstance(value, str))
+    return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
 
 
 def _awaits_answer(connection: WebSocket) -> bool:

@@ -28,7 +28,6 @@ from werkzeug.local import LocalProxy
 
 from tokenguard._app_settings import guard_from_settings
 from tokenguard._checks import require_flag, string_tuple
-from tokenguard._forms import parsed_form
 from tokenguard._paths import ExemptPaths
 from tokenguard._raising import framework_error
 from tokenguard.core.challenge import Challenge
@@ -151,7 +150,7 @@ class Protect:
 
 def _read_form() -> Form | None:
     if "form" in request.__dict__:  # parsed before us, which has used up the body
-        return parsed_form(request.form.items(multi=True))
+        return list(request.form.items(multi=True))
     return request.get_data()
 
 

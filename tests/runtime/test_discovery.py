@@ -87,7 +87,7 @@ def test_a_form_that_is_not_there_lets_the_next_be_tried(issuer: LocalIssuer, pr
 @pytest.mark.parametrize(("status", "forms"), [(400, 2), (403, 2), (410, 2), (302, 1), (201, 1), (500, 1), (503, 1)])
 def test_the_status_tells_not_there_from_not_well(protect: Protect, status: int, forms: int) -> None:
     """Some servers say 403 of what does not exist; what is no refusal of ours lets no other form be tried."""
-    with canned(http_answer(b"{}", status=f"{status} Status")) as server:
+    with canned(http_answer(b"{}", "Connection: close", status=f"{status} Status")) as server:
         name = server.url.removesuffix("/keys")
         assert verdict(protect(name), LocalIssuer(name, algorithm="ES256").mint()) == UNAVAILABLE
         assert len(server.requests) == forms
@@ -99,11 +99,12 @@ def test_json_under_another_media_type_is_not_metadata(issuer: LocalIssuer, prot
     with canned() as server:
         name = server.url.removesuffix("/keys")
         document = {"issuer": name, "jwks_uri": issuer.jwks_uri}
-        server.answer = http_answer(json.dumps(document).encode(), media_type="text/plain")
+        server.answer = http_answer(json.dumps(document).encode(), "Connection: close", media_type="text/plain")
         issuer.issuer = name
         assert verdict(protect(name), issuer.mint()) == UNAVAILABLE
         assert len(server.requests) == 2
-        server.answer = http_answer(json.dumps(document).encode(), media_type="Application/JSON; charset=utf-8")
+        body, media_type = json.dumps(document).encode(), "Application/JSON; charset=utf-8"
+        server.answer = http_answer(body, "Connection: close", media_type=media_type)
         assert verdict(protect(name), issuer.mint()) == "user-1"
 
 

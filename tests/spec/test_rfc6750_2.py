@@ -221,9 +221,10 @@ def test_a_form_with_two_content_types_is_ignored(form_guard: TokenGuard, issuer
 
 
 @pytest.mark.req("BT-07")
-def test_a_form_that_is_not_ascii_is_ignored(form_guard: TokenGuard, issuer: LocalIssuer) -> None:
-    """The body has to be ASCII as a whole for a token in it to count."""
-    body = f"name=é&access_token={issuer.mint()}".encode()
+@pytest.mark.parametrize("name", ["é", "%C3%A9", "%E9"])
+def test_a_form_that_is_not_ascii_is_ignored(form_guard: TokenGuard, issuer: LocalIssuer, name: str) -> None:
+    """What is encoded into the body has to be ASCII as a whole for a token in it to count."""
+    body = f"name={name}&access_token={issuer.mint()}".encode()
     request_refused(form_guard, asking(FORM, method="POST", form=body), MissingToken, Reason.MISSING_TOKEN)
 
 
@@ -235,7 +236,7 @@ def test_two_tokens_in_a_form_are_refused(form_guard: TokenGuard, issuer: LocalI
 
 
 @pytest.mark.req("BT-08")
-@pytest.mark.parametrize("value", ["", "a+b", "%00", "=", "%E9"])
+@pytest.mark.parametrize("value", ["", "a+b", "%00", "="])
 def test_a_form_field_that_is_no_token_is_malformed(form_guard: TokenGuard, value: str) -> None:
     """An access_token field off the grammar is a bad request, as in the header."""
     request_refused(form_guard, form_of(value), InvalidRequest, Reason.MALFORMED_CREDENTIALS)

@@ -81,12 +81,12 @@ def _form_token(form: Form | None) -> str | None:
             raise InvalidRequest(
                 Reason.MALFORMED_CREDENTIALS, f"form bodies are searched for a token up to {MAX_FORM_BODY} bytes"
             )
-        # the body is ASCII as a whole (RFC 6750 2.2)
-        if not form.isascii():
-            return None
-        pairs = parse_qsl(form.decode("ascii"), keep_blank_values=True)
+        pairs = parse_qsl(form.decode("latin-1"), keep_blank_values=True)
     else:
         pairs = list(form.items() if isinstance(form, Mapping) else form)
+    # a form that holds anything but ASCII, encoded or not, is none in which a token may be (RFC 6750 2.2)
+    if any(isinstance(text, str) and not text.isascii() for pair in pairs for text in pair):
+        return None
     tokens = [value for name, value in pairs if name == "access_token"]
     if len(tokens) > 1:
         raise InvalidRequest(Reason.SEVERAL_CREDENTIALS, "access_token occurs more than once in the form body")

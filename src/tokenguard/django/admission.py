@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from django.http import HttpRequest, HttpResponse, RawPostDataException
 from django.http.response import HttpResponseBase
 
-from tokenguard._forms import UNSEARCHABLE, parsed_form
+from tokenguard._forms import UNSEARCHABLE
 from tokenguard.core.credentials import read_credential
 from tokenguard.core.model import AccessToken, Form, Request
 from tokenguard.core.requirements import Requirement
@@ -118,7 +118,7 @@ def _read_form(request: HttpRequest) -> Form | None:
     except RawPostDataException:
         # somebody has read the stream; REST framework keeps what it has parsed as POST, which is empty otherwise
         pairs = [(name, value) for name, values in request.POST.lists() for value in values]
-        return parsed_form(pairs) if pairs else UNSEARCHABLE
+        return pairs or UNSEARCHABLE
 
 
 def _keep(request: Any, asked: Request, token: AccessToken) -> AccessToken:
