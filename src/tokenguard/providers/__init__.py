@@ -3,6 +3,9 @@
 Each function returns an `Issuer` and takes that class's other settings too (`audience`, `introspection`, `keys`,
 `jwks`, `jwks_uri`, `checks`, `max_lifetime`, `insecure_http`). Wrong arguments raise `ConfigurationError`.
 
+They follow what the providers document and are tested with tokens shaped like that; none has met its provider's live
+service in these tests. Try yours with `tokenguard explain` and a token of your own.
+
 >>> from tokenguard import TokenGuard
 >>> guard = TokenGuard(audience="https://api.example.com", issuers=[auth0("example.eu.auth0.com")])
 >>> guard.issuers
