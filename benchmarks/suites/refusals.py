@@ -103,4 +103,4 @@ def _bad_signature(size: int = world.PAYLOAD_BYTES, **claims: object) -> str:
 
 def _many_objects(size: int) -> list[dict[str, int]]:
     """As many small objects as the default limits allow, or as fit: what costs the parser most a byte."""
-    return [{"": 0}] * min(Limits().items - 20, size // len('{"":0},'))
+    return [{"": 0}] * min(Limits().containers - 20, size // len('{"":0},'))
