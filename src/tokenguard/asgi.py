@@ -77,7 +77,6 @@ class TokenGuardMiddleware:
         self.exempt_paths = tuple(exempt_paths)
         self._exempt = ExemptPaths("exempt_paths", exempt_paths) if exempt_paths else ()
         self._subprotocol = websocket_subprotocol
-        self._reads_forms = reads_forms(guard)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -93,7 +92,7 @@ class TokenGuardMiddleware:
                 await send({"type": "http.response.body", "body": b""})
                 return
             read_form = None
-            if self._reads_forms and wants_form_body(self.guard, scope):
+            if self.guard.form_body and wants_form_body(self.guard, scope):
                 receive = read_ahead = _ReadAhead(scope, receive)
                 read_form = read_ahead.form
             try:
@@ -134,17 +133,15 @@ async def check(
     tokens: dict[TokenGuard, AccessToken] = scope.setdefault("tokenguard", {})
     token = tokens.get(guard)
     if token is None or requirement.live:
-        form = None if read_form is None else await read_form()
-        request = ScopeRequest(scope, subprotocol=subprotocol, form=form)
+        request = ScopeRequest(scope, subprotocol, None if read_form is None else await read_form())
     if token is None:
         try:
-            token = await guard.aauthenticate(request)
+            token = tokens[guard] = await guard.aauthenticate(request)
         except MissingToken as missing:
             if optional:
                 return None
             missing.scope = requirement.scope  # so that the client knows what to ask for
             raise
-        tokens[guard] = token
     if requirement.live:
         return await guard.aconfirm(request, requirement)
     guard.authorize(token, requirement)
@@ -156,13 +153,7 @@ class ScopeRequest(Request):
 
     __slots__ = ("_lines", "_scope")
 
-    def __init__(
-        self,
-        scope: Scope,
-        *,
-        subprotocol: str | None = None,
-        form: Form | None = None,
-    ) -> None:
+    def __init__(self, scope: Scope, subprotocol: str | None = None, form: Form | None = None) -> None:
         self._scope = scope
         self._lines: Iterable[tuple[bytes, bytes]] = scope["headers"]
         if subprotocol is not None and scope["type"] == "websocket":
@@ -200,11 +191,6 @@ def websocket_credentials(scope: Scope, subprotocol: str) -> list[tuple[bytes, b
         for name, token in pairwise(offered)
         if name == subprotocol
     ]
-
-
-def reads_forms(guard: TokenGuard) -> bool:
-    """Does the guard accept tokens in form bodies at all? Asked once, to spare each request the question."""
-    return guard.wants_form_body("POST", _FORM_TYPE)
 
 
 def wants_form_body(guard: TokenGuard, scope: Scope) -> bool:

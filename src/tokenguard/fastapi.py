@@ -42,7 +42,6 @@ from tokenguard.asgi import (
     check,
     close_code,
     is_form_searchable,
-    reads_forms,
     wants_form_body,
 )
 from tokenguard.core.credentials import MAX_FORM_BODY
@@ -93,7 +92,6 @@ class Protect(SecurityBase):
             else _authorization_code(authorization_url, token_url, scopes or {}, description)
         )
         self._subprotocol = websocket_subprotocol
-        self._reads_forms = reads_forms(guard)
 
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> AccessToken | None:
         return await self._check(connection, requirement_of(security_scopes.scopes))
@@ -121,7 +119,7 @@ class Protect(SecurityBase):
     ) -> AccessToken | None:
         """Authenticate once per request, unless `token` is what did so, and authorize."""
         read_form = None
-        if self._reads_forms and isinstance(connection, Request) and wants_form_body(self.guard, connection.scope):
+        if self.guard.form_body and isinstance(connection, Request) and wants_form_body(self.guard, connection.scope):
             read_form = partial(_read_form, connection)
         try:
             if token is not None and not requirement.live:

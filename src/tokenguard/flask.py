@@ -136,7 +136,7 @@ class Protect:
             if token is not None and not requirement.live:
                 guard.authorize(token, requirement)
                 return
-            asked = EnvironRequest(environ, form_of(guard, environ, _read_form))
+            asked = EnvironRequest(environ, form_of(guard, environ, _read_form) if guard.form_body else None)
             if token is not None:
                 guard.confirm(asked, requirement)
             else:

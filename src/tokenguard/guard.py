@@ -16,7 +16,6 @@ from tokenguard._checks import require_flag, require_number, string_tuple
 from tokenguard.config import MAX_LEEWAY, TENANT_PLACE, HTTPSettings, Issuer, Limits
 from tokenguard.core import credentials, pipeline
 from tokenguard.core.challenge import Challenge, write_challenge
-from tokenguard.core.effects import Flow
 from tokenguard.core.model import AccessToken, Request, Verified
 from tokenguard.core.remote import introspecting
 from tokenguard.core.requirements import Requirement, Scopes, authorize, one_of
@@ -85,6 +84,8 @@ class TokenGuard:
             raise ConfigurationError("limits must be a Limits, http an HTTPSettings")
         _check_http(http)
 
+        #: does it accept tokens in form bodies? Adapters then hand over forms, see `wants_form_body`
+        self.form_body = form_body
         self._clock = clock
         self._monotonic = monotonic
         self._realm = realm or _host(audiences[0])
@@ -133,7 +134,8 @@ class TokenGuard:
         Raises `InvalidToken` or `Unavailable`. Checks no scope.
         """
         try:
-            return run(pipeline.validate(self._setup, raw, self._clock(), self._monotonic()), self._ask)
+            begun = pipeline.validate(self._setup, raw, self._clock(), self._monotonic())
+            return begun if isinstance(begun, AccessToken) else run(begun, self._ask)
         except (Denied, Unavailable) as error:
             self._report(error, raw)
             raise
@@ -141,19 +143,29 @@ class TokenGuard:
     async def avalidate(self, raw: str) -> AccessToken:
         """`validate`, for async code."""
         try:
-            return await arun(pipeline.validate(self._setup, raw, self._clock(), self._monotonic()), self._ask)
+            begun = pipeline.validate(self._setup, raw, self._clock(), self._monotonic())
+            return begun if isinstance(begun, AccessToken) else await arun(begun, self._ask)
         except (Denied, Unavailable) as error:
             self._report(error, raw)
             raise
 
     def authenticate(self, request: Request) -> AccessToken:
         """Who is it: everything but what the route demands. Once per request. Raises `Denied` or `Unavailable`."""
-        return self._run(pipeline.authenticate(self._setup, request, self._clock(), self._monotonic()), request)
+        try:
+            begun = pipeline.authenticate(self._setup, request, self._clock(), self._monotonic())
+            return begun if isinstance(begun, AccessToken) else run(begun, self._ask)
+        except (Denied, Unavailable) as error:
+            self._report(error, request)
+            raise
 
     async def aauthenticate(self, request: Request) -> AccessToken:
         """`authenticate`, for async code."""
-        flow = pipeline.authenticate(self._setup, request, self._clock(), self._monotonic())
-        return await self._arun(flow, request)
+        try:
+            begun = pipeline.authenticate(self._setup, request, self._clock(), self._monotonic())
+            return begun if isinstance(begun, AccessToken) else await arun(begun, self._ask)
+        except (Denied, Unavailable) as error:
+            self._report(error, request)
+            raise
 
     def check(
         self, request: Request, scopes: Scopes | None = None, *, requirement: Requirement | None = None
@@ -163,15 +175,24 @@ class TokenGuard:
         Raises `Denied` or `Unavailable`.
         """
         wanted = one_of(scopes, requirement)
-        return self._run(pipeline.check(self._setup, request, wanted, self._clock(), self._monotonic()), request)
+        try:
+            begun = pipeline.check(self._setup, request, wanted, self._clock(), self._monotonic())
+            return begun if isinstance(begun, AccessToken) else run(begun, self._ask)
+        except (Denied, Unavailable) as error:
+            self._report(error, request)
+            raise
 
     async def acheck(
         self, request: Request, scopes: Scopes | None = None, *, requirement: Requirement | None = None
     ) -> AccessToken:
         """`check`, for async code."""
         wanted = one_of(scopes, requirement)
-        flow = pipeline.check(self._setup, request, wanted, self._clock(), self._monotonic())
-        return await self._arun(flow, request)
+        try:
+            begun = pipeline.check(self._setup, request, wanted, self._clock(), self._monotonic())
+            return begun if isinstance(begun, AccessToken) else await arun(begun, self._ask)
+        except (Denied, Unavailable) as error:
+            self._report(error, request)
+            raise
 
     def authorize(self, token: AccessToken, requirement: Requirement) -> None:
         """May they: does a token that this guard verified meet the requirement? No I/O.
@@ -191,13 +212,20 @@ class TokenGuard:
         For adapters, which authenticate a request once and authorize it as often as its routes say: this is
         `authorize` for a requirement with live=True. Raises `Denied` or `Unavailable`.
         """
-        flow = pipeline.confirm(self._setup, request, requirement, self._clock(), self._monotonic())
-        return self._run(flow, request)
+        try:
+            return run(pipeline.confirm(self._setup, request, requirement, self._clock(), self._monotonic()), self._ask)
+        except (Denied, Unavailable) as error:
+            self._report(error, request)
+            raise
 
     async def aconfirm(self, request: Request, requirement: Requirement) -> AccessToken:
         """`confirm`, for async code."""
-        flow = pipeline.confirm(self._setup, request, requirement, self._clock(), self._monotonic())
-        return await self._arun(flow, request)
+        try:
+            flow = pipeline.confirm(self._setup, request, requirement, self._clock(), self._monotonic())
+            return await arun(flow, self._ask)
+        except (Denied, Unavailable) as error:
+            self._report(error, request)
+            raise
 
     def challenge(self, error: Denied | Unavailable) -> Challenge:
         """The HTTP answer to a refusal: status, headers (WWW-Authenticate may repeat), and a body to send as JSON."""
@@ -263,20 +291,6 @@ class TokenGuard:
         await self.aclose()
 
     # -- inside ----------------------------------------------------------------------------------------------------
-
-    def _run(self, flow: Flow[AccessToken], request: Request) -> AccessToken:
-        try:
-            return run(flow, self._ask)
-        except (Denied, Unavailable) as error:
-            self._report(error, request)
-            raise
-
-    async def _arun(self, flow: Flow[AccessToken], request: Request) -> AccessToken:
-        try:
-            return await arun(flow, self._ask)
-        except (Denied, Unavailable) as error:
-            self._report(error, request)
-            raise
 
     def _report(self, error: Denied | Unavailable, source: Request | str | None) -> None:
         if not observe.wants(error):

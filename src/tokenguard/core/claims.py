@@ -23,6 +23,8 @@ from tokenguard.core.plainjwt import check_separator
 from tokenguard.core.trust import Trusted, tenants_issuer
 from tokenguard.errors import InvalidToken, Reason, Unavailable
 
+_new = tuple.__new__
+
 
 def read_claims(  # noqa: PLR0912 - a branch a claim
     claims: dict[str, Any], payload: bytes, trusted: Trusted, generation: int, *, introspected: bool = False
@@ -89,7 +91,8 @@ def read_claims(  # noqa: PLR0912 - a branch a claim
         check_mapped(claims, names)
     if not OPTIONAL.keys().isdisjoint(claims):
         check_optional(claims)
-    return Verified._make(  # half the cost of Verified(...)
+    return _new(  # a third of the cost of Verified(...)
+        Verified,
         (
             issuer,
             subject,
@@ -107,24 +110,25 @@ def read_claims(  # noqa: PLR0912 - a branch a claim
             generation,
             config.issuer,
             names,
-        )
+        ),
     )
 
 
 def check_now(verified: Verified, now: float, leeway: float) -> None:
     """What can change between two requests with the same token. `now` in epoch seconds."""
+    expires_at, issued_at, not_before = verified.expires_at, verified.issued_at, verified.not_before
     # now must be before exp (RFC 7519 4.1.4)
-    if now >= verified.expires_at + leeway:
+    if now >= expires_at + leeway:
         raise _refusal(verified, Reason.EXPIRED, f"exp has passed; leeway is {leeway}")
     # and not before nbf (RFC 7519 4.1.5)
-    if verified.not_before is not None and now < verified.not_before - leeway:
+    if not_before is not None and now < not_before - leeway:
         raise _refusal(verified, Reason.NOT_YET_VALID, f"nbf is ahead of our clock; leeway is {leeway}")
-    if verified.issued_at is not None:
+    if issued_at is not None:
         # no standard speaks of an iat to come; it means a clock is wrong
-        if now < verified.issued_at - leeway:
+        if now < issued_at - leeway:
             raise _refusal(verified, Reason.ISSUED_IN_FUTURE, f"iat is ahead of our clock; leeway is {leeway}")
         # here and not where claims are read, so that a token expired before it was issued is called expired
-        if verified.issued_at > verified.expires_at:
+        if issued_at > expires_at:
             raise _refusal(verified, Reason.MALFORMED_CLAIMS, "iat is after exp")
     # a token with cnf is bound to a sender, and nothing here can tell who that is (RFC 7800 3.1)
     if verified.is_bound:

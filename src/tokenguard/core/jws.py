@@ -47,26 +47,13 @@ def decode_base64url(segment: bytes) -> bytes:
     return binascii.a2b_base64(segment.translate(_TO_BASE64) + _PADDING[length], strict_mode=True)
 
 
-def received_bytes(token: str, limits: Limits) -> bytes:
-    """The token as bytes, if it is short enough for anything to be done with it."""
-    if not isinstance(token, str):
-        raise InvalidToken(Reason.MALFORMED_TOKEN, "the token is not a str")
-    if len(token) > limits.token:
-        raise InvalidToken(Reason.TOKEN_TOO_LARGE, f"Limits.token is {limits.token}")
-    try:
-        return token.encode("ascii")
-    except UnicodeEncodeError:
-        raise InvalidToken(Reason.MALFORMED_TOKEN, "the token holds characters beyond ASCII") from None
-
-
 def split(received: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     """(signing input, header, payload, signature) of a compact JWS (RFC 7515 7.1), the last three still encoded.
 
     The signing input is the text as received, never encoded again (RFC 7515 5.2).
     """
-    dots = received.count(b".")
-    if dots != 2:
-        raise InvalidToken(Reason.MALFORMED_TOKEN, _wrong_number_of_dots(dots))
+    if received.count(b".") != 2:
+        raise not_three_segments(received)
     signing_input, _, signature = received.rpartition(b".")
     header, _, payload = signing_input.partition(b".")
     # an empty payload segment is a detached payload (RFC 7515 appendix F): never an access token
@@ -75,12 +62,13 @@ def split(received: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     return signing_input, header, payload, signature
 
 
-def _wrong_number_of_dots(dots: int) -> str:
-    if dots == 0:
-        return "not a JWT: an opaque token can't be checked locally (see Issuer.introspection)"
-    if dots == 4:
-        return "five segments: an encrypted token (JWE), which is not supported; have the issuer only sign it"
-    return "a signed JWT has three segments"
+def not_three_segments(received: bytes) -> InvalidToken:
+    """The refusal of what is no signed JWT by its number of dots."""
+    hint = {
+        0: "not a JWT: an opaque token can't be checked locally (see Issuer.introspection)",
+        4: "five segments: an encrypted token (JWE), which is not supported; have the issuer only sign it",
+    }.get(received.count(b"."), "a signed JWT has three segments")
+    return InvalidToken(Reason.MALFORMED_TOKEN, hint)
 
 
 def read_header(segment: bytes, algorithms: frozenset[str], limits: Limits) -> Header:

@@ -1,14 +1,17 @@
 """The way of one request, a stage a line.
 
 A flow is a generator: where it needs the outside world it yields a question (`core/effects.py`) and a driver
-(`runtime/drivers.py`) answers it, sync or async. With keys at hand nothing is yielded at all. `now` is in epoch
-seconds, `monotonic` in seconds on the caches' clock.
+(`runtime/drivers.py`) answers it, sync or async. With keys at hand nothing is yielded at all, and for a remembered
+token no flow is even begun. `now` is in epoch seconds, `monotonic` in seconds on the caches' clock.
+
+`verify` calls few functions: right after a signature check the processor's caches hold other code, and each call costs
+three times what it does elsewhere (benchmarks/README.md).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from typing import TypeAlias
 
 from tokenguard.core import jws
 from tokenguard.core.claims import check_now, read_claims, run_checks
@@ -18,52 +21,87 @@ from tokenguard.core.keyuse import candidates, is_signed, newer_keys, no_key, us
 from tokenguard.core.model import AccessToken, Request, Verified
 from tokenguard.core.remote import confirm_live, validate_remotely, whom_to_ask
 from tokenguard.core.requirements import Requirement, authorize
-from tokenguard.core.trust import Memory, SettledHeader, Setup, Trusted, check_header, find_issuer
-from tokenguard.errors import Denied, MissingToken, Unavailable
+from tokenguard.core.trust import SettledHeader, Setup, check_header, find_issuer
+from tokenguard.errors import Denied, InvalidToken, MissingToken, Reason, Unavailable
+
+#: what is settled at once, as a remembered token is, or the flow that settles it
+Begun: TypeAlias = AccessToken | Flow[AccessToken]
 
 
-def check(setup: Setup, request: Request, requirement: Requirement, now: float, monotonic: float) -> Flow[AccessToken]:
+def check(setup: Setup, request: Request, requirement: Requirement, now: float, monotonic: float) -> Begun:
     """Authenticate, then authorize."""
     try:
-        token = yield from authenticate(setup, request, now, monotonic, live=requirement.live)
+        begun = authenticate(setup, request, now, monotonic, live=requirement.live)
     except MissingToken as missing:
         missing.scope = requirement.scope  # so that the client knows what to ask for
         raise
-    authorize(token, requirement, now, setup.leeway, confirmed=True)
-    return token
+    if not isinstance(begun, AccessToken):
+        return _authorized(setup, begun, requirement, now)
+    authorize(begun, requirement, now, setup.leeway)
+    return begun
 
 
 def confirm(
     setup: Setup, request: Request, requirement: Requirement, now: float, monotonic: float
 ) -> Flow[AccessToken]:
     """Ask live about the token of a request that was authenticated before, then authorize."""
-    credential = read_credential(request, form_body=setup.form_body)
-    token = yield from validate(setup, credential.token, now, monotonic, live=True)
-    authorize(token, requirement, now, setup.leeway, confirmed=True)
-    return token
+    return _authorized(setup, authenticate(setup, request, now, monotonic, live=True), requirement, now)
 
 
-def authenticate(
-    setup: Setup, request: Request, now: float, monotonic: float, *, live: bool = False
-) -> Flow[AccessToken]:
+def authenticate(setup: Setup, request: Request, now: float, monotonic: float, *, live: bool = False) -> Begun:
     """Who is it: everything but what the route demands."""
     credential = read_credential(request, form_body=setup.form_body)
-    return (yield from validate(setup, credential.token, now, monotonic, live=live))
+    return validate(setup, credential.token, now, monotonic, live=live)
 
 
-def validate(setup: Setup, token: str, now: float, monotonic: float, *, live: bool = False) -> Flow[AccessToken]:
+def validate(setup: Setup, token: str, now: float, monotonic: float, *, live: bool = False) -> Begun:
     """One token: verified anew, or remembered and checked for what can change between two requests with it.
 
     `live`: its issuer must be asked about it now.
     """
-    received = jws.received_bytes(token, setup.limits)
-    verified, digest = None, b""
-    if setup.tokens is not None:
-        digest = hashlib.blake2b(received, digest_size=32).digest()
-        verified = _recall(setup.tokens, digest, setup.issuers, monotonic)
-    if verified is not None:
-        check_now(verified, now, setup.leeway)
-    else:
+    received, digest, verified = recall(setup, token, now, monotonic)
+    if verified is None or live:
+        return _validate(setup, received, digest, verified, now, monotonic, live=live)
+    return AccessToken(verified)
+
+
+def recall(setup: Setup, token: str, now: float, monotonic: float) -> tuple[bytes, bytes, Verified | None]:
+    """(the token as bytes, its digest, what it says if it was verified before and that still counts).
+
+    It counts while the issuer publishes what the token was verified with, as far as is known, and no refresh is due:
+    then it goes the whole way again, so that a service in which every token is remembered still refreshes its keys,
+    and notices when they are too old to serve.
+    """
+    if not isinstance(token, str):
+        raise InvalidToken(Reason.MALFORMED_TOKEN, "the token is not a str")
+    # before anything is done with it
+    if len(token) > setup.limits.token:
+        raise InvalidToken(Reason.TOKEN_TOO_LARGE, f"Limits.token is {setup.limits.token}")
+    try:
+        received = token.encode("ascii")
+    except UnicodeEncodeError:
+        raise InvalidToken(Reason.MALFORMED_TOKEN, "the token holds characters beyond ASCII") from None
+    # what can only be a JWT, and is none, is not worth more
+    if setup.introspecting is None and received.count(b".") != 2:
+        raise jws.not_three_segments(received)
+    if setup.tokens is None:
+        return received, b"", None
+    digest = hashlib.blake2b(received, digest_size=32).digest()
+    verified = setup.tokens.get(digest)
+    if verified is None:
+        return received, digest, None
+    snapshot = setup.issuers[verified.configured].keys.snapshot
+    if monotonic >= snapshot.refresh_at or verified.generation != snapshot.generation:
+        return received, digest, None
+    check_now(verified, now, setup.leeway)
+    return received, digest, verified
+
+
+def _validate(  # noqa: PLR0917
+    setup: Setup, received: bytes, digest: bytes, verified: Verified | None, now: float, monotonic: float, *, live: bool
+) -> Flow[AccessToken]:
+    """What `validate` can't settle at once. `verified`: what is remembered of the token."""
+    if verified is None:
         if setup.introspecting is not None:
             asked = whom_to_ask(setup, setup.introspecting, received)
             if asked is not None:
@@ -74,6 +112,12 @@ def validate(setup: Setup, token: str, now: float, monotonic: float, *, live: bo
     if live:
         yield from confirm_live(setup.issuers[verified.configured], received)
     return AccessToken(verified)
+
+
+def _authorized(setup: Setup, begun: Begun, requirement: Requirement, now: float) -> Flow[AccessToken]:
+    token = begun if isinstance(begun, AccessToken) else (yield from begun)
+    authorize(token, requirement, now, setup.leeway, confirmed=True)
+    return token
 
 
 def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[Verified]:
@@ -116,21 +160,6 @@ def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[
         refusal.issuer = trusted.config.issuer
         raise
     return verified
-
-
-def _recall(
-    tokens: Memory[Verified], digest: bytes, issuers: Mapping[str, Trusted], monotonic: float
-) -> Verified | None:
-    """A token verified before, if its issuer still publishes what it was verified with, as far as is known.
-
-    None when a refresh is due: the token then goes the whole way, so that a service in which every token is
-    remembered still refreshes its keys, and notices when they are too old to serve.
-    """
-    verified = tokens.get(digest)
-    if verified is None:
-        return None
-    snapshot = issuers[verified.configured].keys.snapshot
-    return verified if monotonic < snapshot.refresh_at and verified.generation == snapshot.generation else None
 
 
 def _check_worth_a_fetch(setup: Setup, payload_segment: bytes) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Set
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from tokenguard._checks import require_flag, require_number, string_tuple
 from tokenguard.core.model import AccessToken
@@ -55,10 +55,17 @@ class _ScopeExpression:
 class AllOf(_ScopeExpression):
     """Every part is needed."""
 
-    __slots__ = ()
+    __slots__ = ("_expressions", "_names")
+
+    def __init__(self, *parts: str | _ScopeExpression) -> None:
+        super().__init__(*parts)
+        self._names = frozenset(part for part in parts if isinstance(part, str))
+        self._expressions = tuple(part for part in parts if isinstance(part, _ScopeExpression))
 
     def is_met(self, granted: Set[str]) -> bool:
-        return all(part in granted if isinstance(part, str) else part.is_met(granted) for part in self.parts)
+        if not self._names <= granted:
+            return False
+        return not self._expressions or all(expression.is_met(granted) for expression in self._expressions)
 
     def __str__(self) -> str:
         return " ".join(dict.fromkeys(" ".join(str(part) for part in self.parts).split()))
@@ -148,10 +155,10 @@ def requirement_of(wanted: Scopes | Requirement | None) -> Requirement:
         return ANY_TOKEN
     if isinstance(wanted, Requirement):
         return wanted
-    if isinstance(wanted, Iterable) and not isinstance(wanted, str):
-        wanted = tuple(wanted)  # an iterator can be read only once
+    if isinstance(wanted, list | set):
+        wanted = tuple(wanted)
     try:
-        return _requirement(wanted)
+        return _requirement(wanted)  # type: ignore[arg-type] # what can't be hashed raises TypeError
     except TypeError:
         return Requirement(wanted)  # what can't be hashed is no scope either, and this says so
 
@@ -163,9 +170,11 @@ def _requirement(scopes: Scopes) -> Requirement:
 
 def one_of(scopes: Scopes | None, requirement: Requirement | None) -> Requirement:
     """The requirement that one of two arguments says."""
-    if scopes is not None and requirement is not None:
+    if requirement is None:
+        return requirement_of(scopes)
+    if scopes is not None:
         raise ConfigurationError("give scopes or a requirement, not both")
-    return requirement_of(scopes if requirement is None else requirement)
+    return requirement if isinstance(requirement, Requirement) else requirement_of(requirement)
 
 
 def _expression(scopes: Scopes) -> AllOf | AnyOf:
@@ -184,25 +193,20 @@ def authorize(
 ) -> None:
     """Raises unless the token meets the requirement. `now` in epoch seconds. `confirmed`: its issuer was asked."""
     try:
-        _check_issuer(token, requirement)
-        _check_live(requirement, confirmed=confirmed)
-        _check_authentication(token, requirement, now, leeway)
-        _check_scopes(token, requirement)
+        if requirement.issuers is not None and token.issuer not in requirement.issuers:
+            raise InvalidToken(Reason.ISSUER_NOT_ALLOWED, f"Requirement.issuers: {', '.join(requirement.issuers)}")
+        if requirement.live and not confirmed:
+            raise Unavailable(
+                Reason.LIVE_CHECK_UNAVAILABLE, "Requirement(live=True): authorize() asks nobody; use check or acheck"
+            )
+        if requirement.acr_values or requirement.max_age is not None:
+            _check_authentication(token, requirement, now, leeway)
+        scopes: Any = requirement.scopes
+        if scopes is not None and not scopes.is_met(token.scopes):
+            _check_prefixed(token, requirement, scopes)
     except (Denied, Unavailable) as refusal:
         refusal.concerns(token.issuer, token.client_id, token.id)
         raise
-
-
-def _check_issuer(token: AccessToken, requirement: Requirement) -> None:
-    if requirement.issuers is not None and token.issuer not in requirement.issuers:
-        raise InvalidToken(Reason.ISSUER_NOT_ALLOWED, f"Requirement.issuers: {', '.join(requirement.issuers)}")
-
-
-def _check_live(requirement: Requirement, *, confirmed: bool) -> None:
-    if requirement.live and not confirmed:
-        raise Unavailable(
-            Reason.LIVE_CHECK_UNAVAILABLE, "Requirement(live=True): authorize() asks nobody; use check or acheck"
-        )
 
 
 def _check_authentication(token: AccessToken, requirement: Requirement, now: float, leeway: float) -> None:
@@ -223,10 +227,7 @@ def _check_authentication(token: AccessToken, requirement: Requirement, now: flo
     raise error
 
 
-def _check_scopes(token: AccessToken, requirement: Requirement) -> None:
-    scopes = requirement.scopes
-    if not isinstance(scopes, AllOf | AnyOf) or scopes.is_met(token.scopes):
-        return
+def _check_prefixed(token: AccessToken, requirement: Requirement, scopes: AllOf | AnyOf) -> None:
     # clients and challenges may name scopes with the issuer's prefix, which tokens and `scopes` are without
     prefix = token.scope_prefix
     if prefix and scopes.is_met(token.scopes | {prefix + scope for scope in token.scopes}):

@@ -98,7 +98,7 @@ class DjangoRequest(EnvironRequest):
     __slots__ = ("_request",)
 
     def __init__(self, request: HttpRequest, form: Form | None) -> None:
-        super().__init__(request.META, form)
+        EnvironRequest.__init__(self, request.META, form)
         self._request = request
 
     @property
@@ -109,7 +109,8 @@ class DjangoRequest(EnvironRequest):
 
 
 def _asked(request: HttpRequest, guard: TokenGuard) -> DjangoRequest:
-    return DjangoRequest(request, form_of(guard, request.META, partial(_read_form, request)))
+    form = form_of(guard, request.META, partial(_read_form, request)) if guard.form_body else None
+    return DjangoRequest(request, form)
 
 
 def _read_form(request: HttpRequest) -> Form | None:
