@@ -8,6 +8,7 @@ from tokenguard.core.model import AccessToken, Request
 from tokenguard.core.requirements import Requirement, all_of, any_of
 from tokenguard.guard import TokenGuard
 from tokenguard.introspection import BearerToken, ClientSecret, Introspection, MutualTLS, PrivateKeyJWT
+from tokenguard.proxies import TrustedProxies
 
 __all__ = [
     "AccessToken",
@@ -25,6 +26,7 @@ __all__ = [
     "Request",
     "Requirement",
     "TokenGuard",
+    "TrustedProxies",
     "all_of",
     "any_of",
     "errors",
