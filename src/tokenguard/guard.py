@@ -8,7 +8,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -17,19 +16,18 @@ from tokenguard._checks import require_flag, require_number, string_tuple
 from tokenguard.config import MAX_LEEWAY, TENANT_PLACE, HTTPSettings, Issuer, Limits
 from tokenguard.core import credentials, pipeline
 from tokenguard.core.challenge import Challenge, write_challenge
-from tokenguard.core.effects import Flow, Introspect, Question
+from tokenguard.core.effects import Flow
 from tokenguard.core.model import AccessToken, Request, Verified
 from tokenguard.core.remote import introspecting
 from tokenguard.core.requirements import Requirement, Scopes, authorize, one_of
-from tokenguard.core.trust import Setup, Trusted
-from tokenguard.errors import ConfigurationError, Denied, Reason, Unavailable
+from tokenguard.core.trust import Setup
+from tokenguard.errors import ConfigurationError, Denied, Unavailable
 from tokenguard.runtime import observe
 from tokenguard.runtime.drivers import arun, run
 from tokenguard.runtime.health import Health
-from tokenguard.runtime.http import HTTPClient, tls_context
-from tokenguard.runtime.introspector import Clocks, Introspector
-from tokenguard.runtime.iothread import IOThread
-from tokenguard.runtime.keysource import FetchedKeys, KeySource, StaticKeys, UnusedKeys
+from tokenguard.runtime.http import tls_context
+from tokenguard.runtime.introspector import Clocks
+from tokenguard.runtime.issuers import Issuers, issuer_configs
 from tokenguard.runtime.tokencache import BoundedMemory
 from tokenguard.settings import arguments_from_environ, arguments_from_mapping
 
@@ -73,7 +71,7 @@ class TokenGuard:
         request_id_header: str = "x-request-id",
     ) -> None:
         audiences = string_tuple("audience", audience)
-        configs = _issuers(issuers)
+        configs = issuer_configs(issuers)
         require_number("leeway", leeway, low=0, high=MAX_LEEWAY)
         require_number("token_cache", token_cache, low=0)
         require_flag("form_body", form_body)
@@ -91,26 +89,9 @@ class TokenGuard:
         self._monotonic = monotonic
         self._realm = realm or _host(audiences[0])
         self._request_id_header = request_id_header.lower()
-        self._client = HTTPClient(http)
-        self._io = IOThread(on_close=self._close_clients)
-        self._sources = {config.issuer: self._source(config) for config in configs}
-        clocks = Clocks(clock, monotonic, leeway)
-        self._introspectors = {
-            config.issuer: Introspector(config.introspection, self._io, self._client, http, clocks, limits)
-            for config in configs
-            if config.introspection is not None
-        }
-        trusted = {
-            config.issuer: Trusted(
-                config,
-                frozenset(config.audience or audiences),
-                self._sources[config.issuer],
-                self._introspectors.get(config.issuer),
-            )
-            for config in configs
-        }
-        for issuer, introspector in self._introspectors.items():
-            introspector.bind(trusted[issuer], self._ask)
+        self._issuers = Issuers(configs, audiences, http, Clocks(clock, monotonic, leeway), limits)
+        self._ask = self._issuers.ask
+        trusted = self._issuers.trusted
         self._setup = Setup(
             issuers=trusted,
             only=trusted[configs[0].issuer] if len(configs) == 1 else None,
@@ -239,32 +220,31 @@ class TokenGuard:
         Where keys are missing or too old to serve, it also begins to fetch them, cool-down permitting: a service that
         gets no requests before it is ready would otherwise never be.
         """
-        keys = tuple(source.state() for source in self._sources.values())
-        for state in keys:
-            if not state.serving:
-                self._sources[state.issuer].refresh()
-        asked = tuple(introspector.state() for introspector in self._introspectors.values())
-        ready = all(state.serving for state in keys) and all(state.serving for state in asked)
-        return Health(ready, keys, asked)
+        return self._issuers.health()
 
     def warm(self) -> None:
         """Fetch every issuer's keys before the first request; raises `Unavailable` if some can't be had."""
-        wait(source.refresh() for source in self._sources.values())
-        self._check_warm()
+        try:
+            self._issuers.warm()
+        except Unavailable as error:
+            self._report(error, None)
+            raise
 
     async def awarm(self) -> None:
         """`warm`, for async code."""
-        refreshes = (asyncio.wrap_future(source.refresh()) for source in self._sources.values())
-        await asyncio.shield(asyncio.gather(*refreshes, return_exceptions=True))
-        self._check_warm()
+        try:
+            await self._issuers.awarm()
+        except Unavailable as error:
+            self._report(error, None)
+            raise
 
     def close(self) -> None:
         """Stop fetching, for good, and end the I/O thread; keys at hand serve on until they are stale."""
-        self._io.close()
+        self._issuers.close()
 
     async def aclose(self) -> None:
         """`close`, for async code."""
-        await asyncio.to_thread(self._io.close)
+        await asyncio.to_thread(self._issuers.close)
 
     def __enter__(self) -> Self:
         return self
@@ -283,23 +263,6 @@ class TokenGuard:
         await self.aclose()
 
     # -- inside ----------------------------------------------------------------------------------------------------
-
-    def _source(self, config: Issuer) -> KeySource:
-        if config.jwks is not None:
-            return StaticKeys(config)
-        if config.introspection is not None and not config.introspection.needs_keys:
-            return UnusedKeys(config)
-        return FetchedKeys(config, self._io, self._client, self._monotonic)
-
-    async def _close_clients(self) -> None:
-        for introspector in self._introspectors.values():
-            await introspector.close()
-        await self._client.close()
-
-    def _ask(self, question: Question) -> Future[Any]:
-        if isinstance(question, Introspect):
-            return self._introspectors[question.issuer].ask(question)
-        return self._sources[question.issuer].refresh()
 
     def _run(self, flow: Flow[AccessToken], request: Request) -> AccessToken:
         try:
@@ -326,33 +289,6 @@ class TokenGuard:
         elif isinstance(source, str):
             token = source
         observe.refused(error, token=token, request_id=request_id)
-
-    def _check_warm(self) -> None:
-        for state in self.health().issuers:
-            if not state.serving:
-                error = Unavailable(Reason.KEYS_UNAVAILABLE, f"no keys of {state.issuer}: {state.last_error}")
-                error.issuer = state.issuer
-                self._report(error, None)
-                raise error
-
-
-def _issuers(issuers: Iterable[str | Issuer]) -> list[Issuer]:
-    if isinstance(issuers, str | Issuer):
-        raise ConfigurationError("issuers must be a list of issuers")
-    try:
-        configs = [Issuer(item) if isinstance(item, str) else item for item in issuers]
-    except TypeError:
-        raise ConfigurationError("issuers must be a list of issuers") from None
-    if not configs:
-        raise ConfigurationError("issuers must name at least one issuer")
-    seen: set[str] = set()
-    for config in configs:
-        if not isinstance(config, Issuer):
-            raise ConfigurationError("issuers must hold strings and Issuer objects")
-        if config.issuer in seen:
-            raise ConfigurationError(f"issuers names {config.issuer} twice")
-        seen.add(config.issuer)
-    return configs
 
 
 def _host(audience: str) -> str:

@@ -90,7 +90,12 @@ def in_flight(guard: TokenGuard) -> None:
 def locked(guard: TokenGuard) -> None:
     """Other threads of the parent hold every lock at the moment of the fork."""
     token = heard()
-    holders: list[Any] = [guard._io, guard._setup.tokens, guard._setup.headers, *guard._sources.values()]
+    holders: list[Any] = [
+        guard._issuers.io,
+        guard._setup.tokens,
+        guard._setup.headers,
+        *guard._issuers.sources.values(),
+    ]
     held, over = threading.Semaphore(0), threading.Event()
 
     def hold(lock: threading.Lock) -> None:

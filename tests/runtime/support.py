@@ -72,7 +72,7 @@ def key_state(guard: TokenGuard) -> KeyState:
 
 def fetched(guard: TokenGuard) -> KeyState:
     """Wait until the fetch that some request began is over; the state then. In its cool-down this begins none."""
-    source = guard._sources[guard.issuers[0]]
+    source = guard._issuers.sources[guard.issuers[0]]
     assert isinstance(source, FetchedKeys)
     assert source.state().cooling_down or source._running, "no fetch has begun"
     assert wait([source.refresh()], PATIENCE).done, "the fetch does not end"
@@ -92,7 +92,7 @@ def attempted(guard: TokenGuard) -> None:
 
 def waiting_threads(guard: TokenGuard) -> int:
     """How many threads wait for the running fetch."""
-    running: Any = getattr(guard._sources[guard.issuers[0]], "_running", None)
+    running: Any = getattr(guard._issuers.sources[guard.issuers[0]], "_running", None)
     return len(running._condition._waiters) if running is not None else 0
 
 

@@ -166,7 +166,7 @@ def test_a_refresh_that_was_closed_as_it_began_leaves_nothing_lying(protect: Pro
         guard = protect(issuer, jwks_uri=server.url)
         guard.warm()
         clock.advance(600)
-        with closed_soon(guard._io, turns):
+        with closed_soon(guard._issuers.io, turns):
             assert verdict(guard, issuer.mint()) == "user-1"
     assert fetched(guard).last_error == "the guard was closed"
     gc.collect()  # a coroutine that never ran says so when it is collected, and warnings are errors here

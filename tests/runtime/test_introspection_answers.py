@@ -107,7 +107,7 @@ def test_made_up_tokens_push_out_no_active_answer(issuer: LocalIssuer, protect: 
     asked = len(questions(issuer))
     assert verdict(guard, token) == "user-1"
     assert len(questions(issuer)) == asked
-    introspector = guard._introspectors[issuer.issuer]
+    introspector = guard._issuers.introspectors[issuer.issuer]
     assert (len(introspector._active), len(introspector._refused)) == (1, 4)
     for number in range(10):
         assert verdict(guard, issuer.mint_opaque(sub=f"user-{number}")) == f"user-{number}"
@@ -120,7 +120,7 @@ def test_no_token_is_kept(issuer: LocalIssuer, protect: Protect) -> None:
     guard = protect(issuer, introspection=asked_at(issuer))
     token = issuer.mint_opaque()
     verdict(guard, token)
-    introspector = guard._introspectors[issuer.issuer]
+    introspector = guard._issuers.introspectors[issuer.issuer]
     assert [len(key) for key in introspector._active._entries] == [32]
     assert token not in repr(introspector._active._entries)
     assert guard._setup.tokens is not None

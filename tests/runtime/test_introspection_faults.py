@@ -143,7 +143,7 @@ def test_the_first_question_after_a_cooldown_goes_alone(issuer: LocalIssuer, pro
     issuer.misbehave("hang", path=INTROSPECT)
     clock.advance(10)
     asked = len(questions(issuer))
-    probe = guard._introspectors[issuer.issuer]
+    probe = guard._issuers.introspectors[issuer.issuer]
     waiting = asyncio.run(_probe_and_others(guard, issuer))
     assert waiting == ["user-1", ISSUER_FAILS]
     assert len(questions(issuer)) == asked + 1

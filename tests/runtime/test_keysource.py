@@ -170,12 +170,12 @@ def test_an_unchanged_key_set_is_not_sent_again(issuer: LocalIssuer, protect: Pr
     guard = protect(issuer)
     token = issuer.mint()
     guard.validate(token)
-    generation = guard._sources[issuer.issuer].snapshot.generation
+    generation = guard._issuers.sources[issuer.issuer].snapshot.generation
     clock.advance(DAY - 1)
     guard.warm()
     assert issuer.requests[-1].headers["if-none-match"].startswith('"')
     assert key_state(guard).age == 0
-    assert guard._sources[issuer.issuer].snapshot.generation == generation
+    assert guard._issuers.sources[issuer.issuer].snapshot.generation == generation
     clock.advance(500)
     assert verdict(guard, token) == "user-1"
 

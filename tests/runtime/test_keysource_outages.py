@@ -60,11 +60,11 @@ def test_a_key_that_came_changes_nothing_for_the_others(issuer: LocalIssuer, pro
     guard = protect(issuer)
     token = issuer.mint()
     guard.validate(token)
-    before = guard._sources[issuer.issuer].snapshot.generation
+    before = guard._issuers.sources[issuer.issuer].snapshot.generation
     issuer.extra_keys = [SigningKey.generate("ES256", "next").jwk]
     clock.advance(600)
     guard.warm()
-    assert guard._sources[issuer.issuer].snapshot.generation > before
+    assert guard._issuers.sources[issuer.issuer].snapshot.generation > before
     assert verdict(guard, token) == "user-1"
 
 
@@ -74,7 +74,7 @@ def test_generations_are_never_shared_between_issuers(issuer: LocalIssuer, prote
         guards = [protect(issuer), protect(other), protect(issuer, jwks=issuer.jwks)]
         for guard in guards:
             guard.warm()
-        assert len({guard._sources[guard.issuers[0]].snapshot.generation for guard in guards}) == 3
+        assert len({guard._issuers.sources[guard.issuers[0]].snapshot.generation for guard in guards}) == 3
 
 
 # Outages

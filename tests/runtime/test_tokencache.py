@@ -207,9 +207,9 @@ class Forbidden:
 def nothing_but_memory(guard: TokenGuard, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail if a lock is taken, a thread begun, a question asked or the issuer heard of in this block."""
     asked: list[Any] = []
-    source: Any = guard._sources[issuer.issuer]
+    source: Any = guard._issuers.sources[issuer.issuer]
     with monkeypatch.context() as patch:
-        for holder in (guard._setup.tokens, guard._setup.headers, source, guard._io):
+        for holder in (guard._setup.tokens, guard._setup.headers, source, guard._issuers.io):
             patch.setattr(holder, "_lock", Forbidden())
         patch.setattr(threading.Thread, "start", asked.append)
         patch.setattr(guard, "_ask", asked.append)
