@@ -16,7 +16,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "tokenguard"
 FACADE = "tokenguard"  # the names that tokenguard/__init__.py exports
 
-BELOW_CORE = {"errors", "_checks", "claim_names", "config", "introspection", "proxies"}
+BELOW_CORE = {"errors", "_checks", "claim_names", "config", "introspection", "possession", "proxies"}
 BELOW_GUARD = BELOW_CORE | {"core", "runtime", "stores", "feeds"}
 SHARED_BY_ADAPTERS = {"_app_settings", "_forms", "_paths", "_raising"}
 BELOW_ADAPTERS = BELOW_GUARD | {"guard", "providers", "settings", *SHARED_BY_ADAPTERS, FACADE}
@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "claim_names": {"errors", "_checks"},
     "proxies": {"errors", "_checks"},
     "config": {"errors", "_checks", "claim_names", "introspection"},
+    "possession": {"errors", "_checks", "config"},
     "core": BELOW_CORE,
     "runtime": BELOW_CORE | {"core"},
     "stores": BELOW_CORE | {"core"},
