@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "possession": {"errors", "_checks", "config"},
     "core": BELOW_CORE,
     "runtime": BELOW_CORE | {"core"},
-    "stores": BELOW_CORE | {"core"},
+    "stores": BELOW_CORE | {"core", "runtime"},
     "feeds": BELOW_CORE | {"core"},
     "providers": BELOW_CORE,
     "settings": BELOW_CORE | {"providers"},
