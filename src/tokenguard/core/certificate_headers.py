@@ -53,8 +53,9 @@ def _of_escaped_pem(value: str) -> bytes:
 
 def _of_pem(value: str) -> bytes:
     """The first of one or more certificates: the sender's own comes first (RFC 8446 4.4.2)."""
-    certificates, position = [], 0
-    while position < len(value):
+    certificates: list[bytes] = []
+    position = 0
+    while position < len(value) or not certificates:
         matched = _PEM.match(value, position)
         if matched is None:
             raise ValueError("not PEM, or something around it")
@@ -97,8 +98,10 @@ def _of_xfcc(value: str, hops: int | None) -> bytes:
 
 def _der(text: str) -> bytes:
     """Standard base64 (RFC 4648 4) of what has a certificate's form."""
-    der = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
-    if not is_certificate(der):
+    encoded = text.encode("ascii")
+    der = binascii.a2b_base64(encoded, strict_mode=True)
+    # Python's strict mode still takes padding that belongs to nothing, and unused bits that are set
+    if binascii.b2a_base64(der, newline=False) != encoded or not is_certificate(der):
         raise ValueError("not a certificate")
     return der
 
