@@ -79,6 +79,7 @@ class DPoP:
     nonce_secrets: tuple[str | bytes, ...] = field(default=(), repr=False)
     nonce_lifetime: float = 300.0
     max_proof: int = 16 * 1024
+    _nonce_keys: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         require_flag("DPoP.required", self.required)
@@ -99,7 +100,9 @@ class DPoP:
         self._check_secrets()
 
     def _check_secrets(self) -> None:
-        secrets = (self.nonce_secrets,) if isinstance(self.nonce_secrets, str | bytes) else self.nonce_secrets
+        secrets: Any = self.nonce_secrets
+        if isinstance(secrets, str | bytes):
+            secrets = (secrets,)
         if not isinstance(secrets, tuple | list) or not all(isinstance(each, str | bytes) for each in secrets):
             raise ConfigurationError("DPoP.nonce_secrets must be a tuple of strings or bytes, the newest first")
         keys = tuple(each.encode() if isinstance(each, str) else bytes(each) for each in secrets)
@@ -109,7 +112,13 @@ class DPoP:
             raise ConfigurationError(
                 "DPoP.nonces needs DPoP.nonce_secrets, the same for all workers (secrets.token_urlsafe(32) makes one)"
             )
-        object.__setattr__(self, "nonce_secrets", keys)
+        object.__setattr__(self, "nonce_secrets", tuple(secrets))
+        object.__setattr__(self, "_nonce_keys", keys)
+
+    @property
+    def nonce_keys(self) -> tuple[bytes, ...]:
+        """`nonce_secrets` as bytes."""
+        return self._nonce_keys
 
     @property
     def is_shared(self) -> bool:

@@ -18,6 +18,7 @@ from tokenguard.core.keyuse import candidates, is_signed, newer_keys, no_key, us
 from tokenguard.core.model import AccessToken, Request, Verified
 from tokenguard.core.remote import confirm_live, validate_remotely, whom_to_ask
 from tokenguard.core.requirements import Requirement, authorize
+from tokenguard.core.sender import confirm_sender, refuse_without_request
 from tokenguard.core.trust import Memory, SettledHeader, Setup, Trusted, check_header, find_issuer
 from tokenguard.errors import Denied, MissingToken, Unavailable
 
@@ -37,24 +38,39 @@ def confirm(
     setup: Setup, request: Request, requirement: Requirement, now: float, monotonic: float
 ) -> Flow[AccessToken]:
     """Ask live about the token of a request that was authenticated before, then authorize."""
-    credential = read_credential(request, form_body=setup.form_body)
-    token = yield from validate(setup, credential.token, now, monotonic, live=True)
+    token = yield from authenticate(setup, request, now, monotonic, live=True, seen=True)
     authorize(token, requirement, now, setup.leeway, confirmed=True)
     return token
 
 
 def authenticate(
-    setup: Setup, request: Request, now: float, monotonic: float, *, live: bool = False
+    setup: Setup, request: Request, now: float, monotonic: float, *, live: bool = False, seen: bool = False
 ) -> Flow[AccessToken]:
-    """Who is it: everything but what the route demands."""
-    credential = read_credential(request, form_body=setup.form_body)
-    return (yield from validate(setup, credential.token, now, monotonic, live=live))
+    """Who is it: everything but what the route demands. `seen`: a request that was authenticated before."""
+    senders = setup.senders
+    credential = read_credential(request, form_body=setup.form_body, dpop=senders.dpop is not None)
+    try:
+        verified = yield from vouch(setup, credential.token, now, monotonic, live=live)
+        if verified.binding is not None or credential.scheme != "Bearer" or senders.must_be_bound:
+            yield from confirm_sender(senders, request, credential, verified, now, seen=seen)
+    except Denied as refusal:
+        refusal.schemes = (credential.scheme,)
+        raise
+    return AccessToken(verified)
 
 
-def validate(setup: Setup, token: str, now: float, monotonic: float, *, live: bool = False) -> Flow[AccessToken]:
+def validate(setup: Setup, token: str, now: float, monotonic: float) -> Flow[AccessToken]:
+    """A bare token, without a request in which somebody could prove to be the sender it is bound to."""
+    verified = yield from vouch(setup, token, now, monotonic)
+    if verified.binding is not None or setup.senders.must_be_bound:
+        refuse_without_request(verified)
+    return AccessToken(verified)
+
+
+def vouch(setup: Setup, token: str, now: float, monotonic: float, *, live: bool = False) -> Flow[Verified]:
     """One token: verified anew, or remembered and checked for what can change between two requests with it.
 
-    `live`: its issuer must be asked about it now.
+    `live`: its issuer must be asked about it now. Whose token it is to use, is not looked at.
     """
     received = jws.received_bytes(token, setup.limits)
     verified, digest = None, b""
@@ -73,7 +89,7 @@ def validate(setup: Setup, token: str, now: float, monotonic: float, *, live: bo
             setup.tokens.put(digest, verified)
     if live:
         yield from confirm_live(setup.issuers[verified.configured], received)
-    return AccessToken(verified)
+    return verified
 
 
 def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[Verified]:

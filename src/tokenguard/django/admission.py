@@ -124,7 +124,7 @@ def _read_form(request: HttpRequest) -> Form | None:
 def _keep(request: Any, asked: Request, token: AccessToken) -> AccessToken:
     request.access_token = token
     # Another site can make a browser send forms and cookies, but not this header. What Django's test client does, too.
-    if asked.form is None or _is_in_header(asked):
+    if asked.form is None or "dpop" in token.bound_by or _is_in_header(asked):
         request._dont_enforce_csrf_checks = True  # noqa: SLF001 - Django has no public name for it
     return token
 
