@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stores": BELOW_CORE | {"core", "runtime"},
     "feeds": BELOW_CORE | {"core"},
     "providers": BELOW_CORE,
-    "settings": BELOW_CORE | {"providers"},
+    "settings": BELOW_CORE | {"providers", "stores"},
     "guard": BELOW_GUARD | {"settings"},
     "_raising": {"errors"},
     "_forms": BELOW_CORE | {"core"},
