@@ -9,6 +9,10 @@ NODE_MODULES := tests/e2e/node_modules/.installed
 BROWSER_TESTS := tests/e2e/test_browser.py
 GET_CHROMIUM := Debian: apt install chromium; or name one: make CHROMIUM=/path/to/chromium test
 HAS_CHROMIUM := ( for name in $${CHROMIUM:-chromium chromium-browser google-chrome}; do command -v "$$name" >/dev/null && exit; done; false )
+PROXY_TESTS := tests/e2e/test_client_certificates.py
+GET_PROXIES := Debian: apt install nginx haproxy
+# Debian has them where only root looks
+HAS_PROXIES := ( PATH="$$PATH:/usr/sbin"; command -v nginx >/dev/null && command -v haproxy >/dev/null )
 HAS_NODE := { node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1; }
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -28,7 +32,7 @@ define install_everything_in
 	$(1)/bin/python -m pip install --quiet $(2) --editable '.[all]' --group dev
 endef
 
-.PHONY: help demo test check bench bench-quick lock clean node chromium
+.PHONY: help demo test check bench bench-quick lock clean node chromium proxies
 
 help: ## list what one can do (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -36,9 +40,13 @@ help: ## list what one can do (the default)
 demo: $(INSTALLED) ## see a protected API refuse and admit real tokens
 	$(BIN)/tokenguard demo
 
-test: $(INSTALLED) node chromium $(NODE_MODULES) ## run every test, those with a real authorization server and browser too
-	@if $(HAS_CHROMIUM); then $(BIN)/python -m pytest; else \
-		$(BIN)/python -m pytest --ignore $(BROWSER_TESTS) && echo "$(BROWSER_TESTS) was not run: no Chromium ($(GET_CHROMIUM))"; fi
+test: $(INSTALLED) node chromium proxies $(NODE_MODULES) ## run every test, those with real authorization servers, proxies and browser too
+	@without=; \
+	$(HAS_CHROMIUM) || without="$$without --ignore $(BROWSER_TESTS)"; \
+	$(HAS_PROXIES) || without="$$without --ignore $(PROXY_TESTS)"; \
+	$(BIN)/python -m pytest $$without && { \
+		$(HAS_CHROMIUM) || echo "$(BROWSER_TESTS) was not run: no Chromium ($(GET_CHROMIUM))"; \
+		$(HAS_PROXIES) || echo "$(PROXY_TESTS) was not run: no nginx and HAProxy ($(GET_PROXIES))"; }
 
 check: $(INSTALLED) ## lint, types, layers, documented examples, requirement ids
 	$(BIN)/ruff check .
@@ -83,6 +91,12 @@ chromium:
 	@$(HAS_CHROMIUM) || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && { \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; }; } || \
 		test -z "$$CI" || { echo "No Chromium: $(GET_CHROMIUM)" >&2; exit 1; }
+
+# The same; their services are not for starting.
+proxies:
+	@$(HAS_PROXIES) || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && { \
+		apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx haproxy; }; } || \
+		test -z "$$CI" || { echo "No nginx and HAProxy: $(GET_PROXIES)" >&2; exit 1; }
 
 $(NODE_MODULES): tests/e2e/package-lock.json | node
 	cd tests/e2e && npm ci --no-audit --no-fund --ignore-scripts

@@ -16,7 +16,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "tokenguard"
 FACADE = "tokenguard"  # the names that tokenguard/__init__.py exports
 
-BELOW_CORE = {"errors", "_checks", "claim_names", "config", "introspection"}
+BELOW_CORE = {"errors", "_checks", "claim_names", "config", "introspection", "possession", "proxies"}
 BELOW_GUARD = BELOW_CORE | {"core", "runtime", "stores", "feeds"}
 SHARED_BY_ADAPTERS = {"_app_settings", "_forms", "_paths", "_raising"}
 BELOW_ADAPTERS = BELOW_GUARD | {"guard", "providers", "settings", *SHARED_BY_ADAPTERS, FACADE}
@@ -36,13 +36,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_checks": {"errors"},
     "introspection": {"errors", "_checks"},
     "claim_names": {"errors", "_checks"},
+    "proxies": {"errors", "_checks"},
     "config": {"errors", "_checks", "claim_names", "introspection"},
+    "possession": {"errors", "_checks", "config"},
     "core": BELOW_CORE,
     "runtime": BELOW_CORE | {"core"},
-    "stores": BELOW_CORE | {"core"},
+    "stores": BELOW_CORE | {"core", "runtime"},
     "feeds": BELOW_CORE | {"core"},
     "providers": BELOW_CORE,
-    "settings": BELOW_CORE | {"providers"},
+    "settings": BELOW_CORE | {"providers", "stores"},
     "guard": BELOW_GUARD | {"settings"},
     "_raising": {"errors"},
     "_forms": BELOW_CORE | {"core"},

@@ -8,13 +8,17 @@ from tokenguard.core.model import AccessToken, Request
 from tokenguard.core.requirements import Requirement, all_of, any_of
 from tokenguard.guard import TokenGuard
 from tokenguard.introspection import BearerToken, ClientSecret, Introspection, MutualTLS, PrivateKeyJWT
+from tokenguard.possession import MTLS, DPoP
+from tokenguard.proxies import TrustedProxies
 
 __all__ = [
+    "MTLS",
     "AccessToken",
     "BearerToken",
     "Challenge",
     "ClaimNames",
     "ClientSecret",
+    "DPoP",
     "HTTPSettings",
     "Introspection",
     "Issuer",
@@ -25,6 +29,7 @@ __all__ = [
     "Request",
     "Requirement",
     "TokenGuard",
+    "TrustedProxies",
     "all_of",
     "any_of",
     "errors",

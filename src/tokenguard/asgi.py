@@ -5,14 +5,16 @@
     async def endpoint(scope, receive, send):
         token = access_token(scope)
 
-Pure ASGI: no framework is imported, nothing is wrapped around `send`, and an admitted request costs no thread.
+Pure ASGI: no framework is imported, nothing is wrapped around `send` unless answers get nonces for DPoP, and an
+admitted request costs no thread.
 """
 
 from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
+from functools import partial
 from itertools import pairwise
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -34,6 +36,8 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 ReadForm: TypeAlias = Callable[[], Awaitable[Form | None]]
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
+#: the messages with which an answer begins, to a WebSocket's handshake too
+_BEGINNINGS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 #: close codes of RFC 6455 7.4.1 and its registry: policy violation, try again later
 _CLOSE_DENIED = 1008
 _CLOSE_UNAVAILABLE = 1013
@@ -96,18 +100,55 @@ class TokenGuardMiddleware:
                 receive = read_ahead = _ReadAhead(scope, receive)
                 read_form = read_ahead.form
             try:
-                await check(
+                token = await check(
                     self.guard, scope, self.requirement,
                     optional=self.optional, subprotocol=self._subprotocol, read_form=read_form,
                 )  # fmt: skip
             except (Denied, Unavailable) as error:
                 await _refuse(self.guard, error, scope, send)
                 return
+            headers = self.guard.response_headers(token)
+            if headers:
+                send = partial(_send_with, send, lambda: headers)
         await self.app(scope, receive, send)
 
     def is_exempt(self, path: str) -> bool:
         """Is a path, seen from where the application is mounted, an exempt one or below one?"""
         return path in self._exempt
+
+
+class ResponseHeadersMiddleware:
+    """Gives the answers to admitted requests the headers that their guards want there: the next nonce for DPoP.
+
+    For routes that are protected by dependencies, as FastAPI's `Protect`, which can't give headers to every answer;
+    `TokenGuardMiddleware` needs it not. Without it clients still get by, with a 401 now and then that tells them the
+    nonce. Stands outside of what checks tokens.
+    """
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in {"http", "websocket"}:
+            # made here, so that it is the same one if somebody further inside copies the scope
+            tokens: dict[TokenGuard, AccessToken] = scope.setdefault("tokenguard", {})
+            send = partial(_send_with, send, lambda: _response_headers(tokens))
+        await self.app(scope, receive, send)
+
+
+def _response_headers(tokens: Mapping[TokenGuard, AccessToken]) -> list[tuple[str, str]]:
+    """Of the first guard that has any: one nonce is all that an answer may have (RFC 9449 8.2)."""
+    return next(filter(None, (guard.response_headers(token) for guard, token in tokens.items())), [])
+
+
+async def _send_with(send: Send, headers: Callable[[], list[tuple[str, str]]], message: Message) -> None:
+    """Send a message; one that begins an answer gets these headers in place of its own of the same names."""
+    if message["type"] in _BEGINNINGS:
+        ours = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers()]
+        names = {name for name, _ in ours}
+        kept = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in names]
+        message = {**message, "headers": kept + ours}
+    await send(message)
 
 
 def access_token(scope: Scope, guard: TokenGuard | None = None) -> AccessToken | None:
@@ -171,7 +212,7 @@ class ScopeRequest(Request):
     @property
     def client_certificate(self) -> bytes | None:  # type: ignore[override] # computed for the few who ask
         """In DER; None unless the server has the ASGI TLS extension, found no fault with it, and gives one."""
-        return _client_certificate(self._scope)
+        return client_certificate(self._scope)
 
     def header_values(self, name: str) -> list[str]:
         wanted = name.encode("latin-1")
@@ -227,16 +268,22 @@ def _url(scope: Scope) -> str:
     if not host and scope.get("server"):
         name, port = scope["server"]
         host = f"{name}:{port}"
+    return f"{scope.get('scheme', 'http')}://{host}{sent_target(scope)}"
+
+
+def sent_target(scope: Scope) -> str:
+    """Path and query as sent, as far as the server tells: in `path`, "%2F" is a slash like others."""
     raw: bytes | None = scope.get("raw_path")
     path = quote(scope["path"]) if raw is None else raw.decode("latin-1")
     root: str = scope.get("root_path", "")
     if root and not path.startswith(root):  # a proxy took it away, and the application knows
         path = root + path
     query: bytes = scope.get("query_string", b"")
-    return f"{scope.get('scheme', 'http')}://{host}{path}{'?' + query.decode('latin-1') if query else ''}"
+    return path + ("?" + query.decode("latin-1") if query else "")
 
 
-def _client_certificate(scope: Scope) -> bytes | None:
+def client_certificate(scope: Scope) -> bytes | None:
+    """In DER; None unless the server has the ASGI TLS extension, found no fault with it, and gives one."""
     tls = (scope.get("extensions") or {}).get("tls")
     if not tls or tls.get("client_cert_error") or not tls.get("client_cert_chain"):
         return None

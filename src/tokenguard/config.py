@@ -36,13 +36,14 @@ DEFAULT_NAMES = ClaimNames()
 MAX_LEEWAY = 300
 
 
-def _algorithms(value: object) -> tuple[str, ...]:
-    names = string_tuple("Issuer.algorithms", value, one_string=False)
+def algorithm_names(setting: str, value: object) -> tuple[str, ...]:
+    """A setting that names signature algorithms: asymmetric ones that are known here."""
+    names = string_tuple(setting, value, one_string=False)
     for name in names:
         if name.upper() == "NONE" or name.upper().startswith("HS"):
-            raise ConfigurationError(f"Issuer.algorithms: {name} is never accepted (RFC 8725 2.1, 3.2)")
+            raise ConfigurationError(f"{setting}: {name} is never accepted (RFC 8725 2.1, 3.2)")
         if name not in KNOWN_ALGORITHMS:
-            raise ConfigurationError(f"Issuer.algorithms: {name} is unknown, or not in the installed cryptography")
+            raise ConfigurationError(f"{setting}: {name} is unknown, or not in the installed cryptography")
     return names
 
 
@@ -182,7 +183,7 @@ class Issuer:
             raise ConfigurationError("Issuer.jwks must be a JWK Set, a mapping with a member keys (RFC 7517 5)")
         if self.jwks_uri is not None:
             require_url("Issuer.jwks_uri", self.jwks_uri, insecure_http=self.insecure_http)
-        object.__setattr__(self, "algorithms", _algorithms(self.algorithms))
+        object.__setattr__(self, "algorithms", algorithm_names("Issuer.algorithms", self.algorithms))
         if self.profile not in ("rfc9068", "jwt"):
             raise ConfigurationError(f'Issuer.profile must be "rfc9068" or "jwt", not {self.profile!r}')
         self._check_plain_jwt()

@@ -56,6 +56,23 @@ class Reason(StrEnum):
     INACTIVE = "inactive"
     NOT_BOUND = "not_bound"
     BINDING_MISMATCH = "binding_mismatch"
+    BINDING_REQUIRED = "binding_required"
+    MISSING_CERTIFICATE = "missing_certificate"
+    WRONG_SCHEME = "wrong_scheme"
+    # the proof that the sender holds the key (RFC 9449 4.3)
+    MISSING_PROOF = "missing_proof"
+    SEVERAL_PROOFS = "several_proofs"
+    MALFORMED_PROOF = "malformed_proof"
+    PROOF_TYPE = "proof_type"
+    PROOF_ALGORITHM = "proof_algorithm"
+    PROOF_KEY = "proof_key"
+    PROOF_SIGNATURE = "proof_signature"
+    PROOF_METHOD = "proof_method"
+    PROOF_TARGET = "proof_target"
+    PROOF_TIME = "proof_time"
+    PROOF_NONCE = "proof_nonce"
+    PROOF_TOKEN = "proof_token"
+    PROOF_REPLAYED = "proof_replayed"
     # what the route demands
     ISSUER_NOT_ALLOWED = "issuer_not_allowed"
     INSUFFICIENT_AUTHENTICATION = "insufficient_authentication"
@@ -66,6 +83,7 @@ class Reason(StrEnum):
     CHECK_FAILED = "check_failed"
     LIVE_CHECK_UNAVAILABLE = "live_check_unavailable"
     INTROSPECTION_UNAVAILABLE = "introspection_unavailable"
+    REPLAYS_UNAVAILABLE = "replays_unavailable"
 
 
 # Fixed sentences within the characters that RFC 6750 3 allows in error_description: no quote, no backslash.
@@ -93,6 +111,22 @@ DESCRIPTIONS: dict[Reason, str] = {
     Reason.INACTIVE: "The token is not active.",
     Reason.NOT_BOUND: "The token is bound to a sender in a way that cannot be confirmed here.",
     Reason.BINDING_MISMATCH: "The token is bound to another sender.",
+    Reason.BINDING_REQUIRED: "The token is not bound to its sender as is required here.",
+    Reason.MISSING_CERTIFICATE: "The token is bound to a client certificate, and none was sent.",
+    Reason.WRONG_SCHEME: "The token is bound to a key and must be sent with the scheme DPoP.",
+    Reason.MISSING_PROOF: "The DPoP proof is missing.",
+    Reason.SEVERAL_PROOFS: "More than one DPoP proof was sent.",
+    Reason.MALFORMED_PROOF: "The DPoP proof is malformed.",
+    Reason.PROOF_TYPE: "The typ of the DPoP proof is not dpop+jwt.",
+    Reason.PROOF_ALGORITHM: "The DPoP proof is signed with an algorithm that is not accepted here.",
+    Reason.PROOF_KEY: "The key in the DPoP proof is not usable.",
+    Reason.PROOF_SIGNATURE: "The signature of the DPoP proof is not valid.",
+    Reason.PROOF_METHOD: "The htm of the DPoP proof is not the method of the request.",
+    Reason.PROOF_TARGET: "The htu of the DPoP proof is not the URL of the request.",
+    Reason.PROOF_TIME: "The DPoP proof was not made within the accepted time.",
+    Reason.PROOF_NONCE: "The DPoP proof must hold the nonce in the DPoP-Nonce header.",
+    Reason.PROOF_TOKEN: "The ath of the DPoP proof is not that of the token.",
+    Reason.PROOF_REPLAYED: "The DPoP proof was used before.",
     Reason.ISSUER_NOT_ALLOWED: "The issuer of the token is not accepted for this resource.",
     Reason.INSUFFICIENT_AUTHENTICATION: "A different or more recent authentication of the user is required.",
     Reason.INSUFFICIENT_SCOPE: "The token does not cover what this resource requires.",
@@ -101,6 +135,7 @@ DESCRIPTIONS: dict[Reason, str] = {
     Reason.CHECK_FAILED: "The token cannot be checked at the moment.",
     Reason.LIVE_CHECK_UNAVAILABLE: "The token cannot be checked at the moment.",
     Reason.INTROSPECTION_UNAVAILABLE: "The token cannot be checked at the moment.",
+    Reason.REPLAYS_UNAVAILABLE: "The DPoP proof cannot be checked at the moment.",
 }
 
 
@@ -157,13 +192,15 @@ class Denied(_Refusal):
     """The caller is refused.
 
     `status`: the HTTP status; `error`: the code of RFC 6750 3.1 (or RFC 9449, 9470), None where the challenge
-    carries none; `reason`: a `Reason`; `scope`, `acr_values`, `max_age`: what would have been enough, if known.
+    carries none; `reason`: a `Reason`; `scope`, `acr_values`, `max_age`: what would have been enough, if known;
+    `schemes`: the authentication schemes that the request used, whose challenges carry the error (RFC 9449 7.2).
     """
 
     status: ClassVar[int] = 401
     error: ClassVar[str | None] = "invalid_token"
     default_reason: ClassVar[Reason] = Reason.MALFORMED_TOKEN
     scope: str | None = None
+    schemes: tuple[str, ...] = ("Bearer",)
     acr_values: tuple[str, ...] = ()
     max_age: int | None = None
 
@@ -191,14 +228,17 @@ class InvalidDPoPProof(Denied):
     """401 invalid_dpop_proof (RFC 9449 7.1)."""
 
     error: ClassVar[str | None] = "invalid_dpop_proof"
-    default_reason = Reason.BINDING_MISMATCH
+    default_reason = Reason.MALFORMED_PROOF
+    schemes = ("DPoP",)
 
 
 class UseDPoPNonce(Denied):
-    """401 use_dpop_nonce (RFC 9449 9)."""
+    """401 use_dpop_nonce (RFC 9449 9). `nonce`: what the proof must hold, for the header DPoP-Nonce."""
 
     error: ClassVar[str | None] = "use_dpop_nonce"
-    default_reason = Reason.BINDING_MISMATCH
+    default_reason = Reason.PROOF_NONCE
+    schemes = ("DPoP",)
+    nonce: str | None = None
 
 
 class InsufficientAuthentication(Denied):

@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from inspect import iscoroutinefunction
 from typing import Any, ParamSpec, TypeVar, cast
 
-from flask import Blueprint, Flask, current_app, request
+from flask import Blueprint, Flask, Response, after_this_request, current_app, request
 from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.local import LocalProxy
 
@@ -140,12 +140,21 @@ class Protect:
             if token is not None:
                 guard.confirm(asked, requirement)
             else:
-                tokens[guard] = guard.check(asked, requirement=requirement)
+                token = tokens[guard] = guard.check(asked, requirement=requirement)
+                headers = guard.response_headers(token)
+                if headers:
+                    after_this_request(partial(_with_headers, headers))
         except MissingToken as error:
             if not self._optional:
                 raise _as_werkzeug(error, guard) from None
         except (Denied, Unavailable) as error:
             raise _as_werkzeug(error, guard) from None
+
+
+def _with_headers(headers: list[tuple[str, str]], response: Response) -> Response:
+    for name, value in headers:
+        response.headers[name] = value
+    return response
 
 
 def _read_form() -> Form | None:

@@ -14,21 +14,26 @@ from urllib.parse import urlsplit
 
 from tokenguard._checks import require_flag, require_number, string_tuple
 from tokenguard.config import MAX_LEEWAY, TENANT_PLACE, HTTPSettings, Issuer, Limits
-from tokenguard.core import credentials, pipeline
+from tokenguard.core import pipeline
 from tokenguard.core.challenge import Challenge, write_challenge
-from tokenguard.core.model import AccessToken, Request, Verified
+from tokenguard.core.credentials import may_hold_form_token, read_credential
+from tokenguard.core.model import AccessToken, Credential, Request, Verified
 from tokenguard.core.remote import introspecting
 from tokenguard.core.requirements import Requirement, Scopes, authorize, one_of
 from tokenguard.core.trust import Setup
 from tokenguard.errors import ConfigurationError, Denied, Unavailable
+from tokenguard.possession import MTLS, DPoP
+from tokenguard.proxies import TrustedProxies
 from tokenguard.runtime import observe
 from tokenguard.runtime.drivers import arun, run
 from tokenguard.runtime.health import Health
 from tokenguard.runtime.http import tls_context
 from tokenguard.runtime.introspector import Clocks
 from tokenguard.runtime.issuers import Issuers, issuer_configs
+from tokenguard.runtime.senders import build_senders
 from tokenguard.runtime.tokencache import BoundedMemory
 from tokenguard.settings import arguments_from_environ, arguments_from_mapping
+from tokenguard.stores.replays import MemoryReplays
 
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.1, 5.6.2
 #: headers remembered: a handful of keys and types an issuer
@@ -43,6 +48,8 @@ class TokenGuard:
     seconds, for caches. `token_cache`: verified tokens remembered, 0 for none. `realm`: named in challenges, the
     host of the (first) audience by default. `form_body`: also accept `access_token` in a form body (RFC 6750 2.2),
     and refuse forms over 64 KiB. `limits`, `http`: see there. `request_id_header`: whose value is put into log records.
+    `dpop`, `mtls`: accept tokens that are bound to their sender, which are refused otherwise; `proxies`: who may speak
+    for a client's certificate and for the URL that it addressed.
 
     Raises `ConfigurationError`, naming the setting. Opens no socket and starts no thread before it must.
 
@@ -68,6 +75,9 @@ class TokenGuard:
         limits: Limits = Limits(),  # noqa: B008 - frozen
         http: HTTPSettings = HTTPSettings(),  # noqa: B008 - frozen
         request_id_header: str = "x-request-id",
+        dpop: DPoP | None = None,
+        mtls: MTLS | None = None,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         audiences = string_tuple("audience", audience)
         configs = issuer_configs(issuers)
@@ -83,6 +93,8 @@ class TokenGuard:
         if not isinstance(limits, Limits) or not isinstance(http, HTTPSettings):
             raise ConfigurationError("limits must be a Limits, http an HTTPSettings")
         _check_http(http)
+        replays = dpop.replays if isinstance(dpop, DPoP) and dpop.replays is not None else MemoryReplays()
+        senders = build_senders(dpop, mtls, proxies, replays=replays, keys=token_cache, leeway=leeway)
 
         #: does it accept tokens in form bodies? Adapters then hand over forms, see `wants_form_body`
         self.form_body = form_body
@@ -90,7 +102,7 @@ class TokenGuard:
         self._monotonic = monotonic
         self._realm = realm or _host(audiences[0])
         self._request_id_header = request_id_header.lower()
-        self._issuers = Issuers(configs, audiences, http, Clocks(clock, monotonic, leeway), limits)
+        self._issuers = Issuers(configs, audiences, http, Clocks(clock, monotonic, leeway), limits, replays=replays)
         self._ask = self._issuers.ask
         trusted = self._issuers.trusted
         self._setup = Setup(
@@ -104,7 +116,9 @@ class TokenGuard:
             headers=BoundedMemory(_HEADERS_AN_ISSUER * len(configs)),
             introspecting=introspecting(trusted.values()),
             of_many_tenants=tuple(each for issuer, each in trusted.items() if TENANT_PLACE in issuer),
+            senders=senders,
         )
+        self._dpop = dpop
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any]) -> Self:
@@ -229,11 +243,23 @@ class TokenGuard:
 
     def challenge(self, error: Denied | Unavailable) -> Challenge:
         """The HTTP answer to a refusal: status, headers (WWW-Authenticate may repeat), and a body to send as JSON."""
-        return write_challenge(error, self._realm)
+        return write_challenge(error, self._realm, self._dpop)
+
+    def response_headers(self, token: AccessToken | None) -> list[tuple[str, str]]:
+        """Headers for the answer to a request that was let in with this token: the next nonce for DPoP, or none.
+
+        With a nonce comes `Cache-Control: no-store`, which such an answer needs (RFC 9449 8.2).
+        """
+        proofs = self._setup.senders.dpop
+        if token is None or proofs is None or proofs.nonces is None or "dpop" not in token.bound_by:
+            return []
+        if proofs.settings.nonces != "always":
+            return []
+        return [("DPoP-Nonce", proofs.nonces.make(self._clock())), ("Cache-Control", "no-store")]
 
     def wants_form_body(self, method: str, content_type: str) -> bool:
         """Must an adapter hand over the request's body, since a token may be in it?"""
-        return self._setup.form_body and credentials.may_hold_form_token(method, [content_type])
+        return self._setup.form_body and may_hold_form_token(method, [content_type])
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -292,6 +318,10 @@ class TokenGuard:
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
+    def _credential(self, request: Request) -> Credential:
+        setup = self._setup
+        return read_credential(request, form_body=setup.form_body, dpop=setup.senders.dpop is not None)
+
     def _report(self, error: Denied | Unavailable, source: Request | str | None) -> None:
         if not observe.wants(error):
             return
@@ -299,7 +329,7 @@ class TokenGuard:
         if isinstance(source, Request):
             request_id = next(iter(source.header_values(self._request_id_header)), None)
             with contextlib.suppress(Denied):
-                token = credentials.read_credential(source, form_body=self._setup.form_body).token
+                token = self._credential(source).token
         elif isinstance(source, str):
             token = source
         observe.refused(error, token=token, request_id=request_id)

@@ -17,22 +17,35 @@ from tokenguard.claim_names import ClaimNames
 from tokenguard.config import HTTPSettings, Issuer, KeyPolicy, Limits
 from tokenguard.errors import ConfigurationError
 from tokenguard.introspection import AUTHENTICATION_METHODS, ClientSecret, Introspection
+from tokenguard.possession import MTLS, DPoP
+from tokenguard.proxies import TrustedProxies
 
 _C = TypeVar("_C")
 _PRESETS: dict[str, Callable[..., Issuer | list[Issuer]]] = {
     name: preset for name in providers.__all__ if callable(preset := getattr(providers, name))
 }
 
+#: settings that are objects of their own
+_PARTS: dict[str, type] = {
+    "dpop": DPoP,
+    "http": HTTPSettings,
+    "limits": Limits,
+    "mtls": MTLS,
+    "proxies": TrustedProxies,
+}
 GUARD_SETTINGS = frozenset(
     {
         "audience",
         "clock",
+        "dpop",
         "form_body",
         "http",
         "issuers",
         "leeway",
         "limits",
         "monotonic",
+        "mtls",
+        "proxies",
         "realm",
         "request_id_header",
         "token_cache",
@@ -41,9 +54,10 @@ GUARD_SETTINGS = frozenset(
 
 
 def arguments_from_mapping(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Keyword arguments for `TokenGuard`. Issuers are strings, mappings or `Issuer`; http and limits mappings.
+    """Keyword arguments for `TokenGuard`. Issuers are strings, mappings or `Issuer`; other parts mappings.
 
     An issuer's mapping has the names of `Issuer`'s settings, or `provider` and the arguments of that preset.
+    `replays` of dpop may be the URL of a `RedisReplays`, or a mapping of its settings.
     """
     arguments = known_settings(settings, GUARD_SETTINGS, "")
     for name in ("audience", "issuers"):
@@ -55,10 +69,10 @@ def arguments_from_mapping(settings: Mapping[str, Any]) -> dict[str, Any]:
             for position, item in enumerate(arguments["issuers"])
             for issuer in (_issuers_of(item, f"issuers[{position}]") if isinstance(item, Mapping) else [item])
         ]
-    if "http" in arguments:
-        arguments["http"] = _built(HTTPSettings, arguments["http"], "http")
-    if "limits" in arguments:
-        arguments["limits"] = _built(Limits, arguments["limits"], "limits")
+    for name, kind in _PARTS.items():
+        if arguments.get(name) is not None:
+            given = _dpop(arguments[name]) if name == "dpop" else arguments[name]
+            arguments[name] = _built(kind, given, name)
     return arguments
 
 
@@ -68,25 +82,30 @@ def arguments_from_environ(environ: Mapping[str, str], prefix: str) -> dict[str,
     AUDIENCE and ISSUERS are lists with commas or spaces between the items; ISSUERS may also be a JSON array, whose
     objects are as in a mapping. LEEWAY and TOKEN_CACHE are numbers, FORM_BODY is true or false,
     REALM and REQUEST_ID_HEADER text; CA_FILE, PROXY and USER_AGENT are those of `HTTPSettings`.
+
+    DPOP and MTLS are "accepted" or "required"; DPOP_BASE_URL, DPOP_NONCES, DPOP_NONCE_SECRETS (a list), DPOP_WINDOW
+    and DPOP_REPLAYS (the URL of a Redis), MTLS_FORMAT and MTLS_HEADER, PROXIES_NETWORKS and PROXIES_FORWARDED (lists),
+    PROXIES_SECRET_HEADER, PROXIES_SECRETS (a list), PROXIES_UNIX_SOCKET and PROXIES_HOPS are settings of `DPoP`,
+    `MTLS` and `TrustedProxies`.
     """
     given = {name.removeprefix(prefix): value for name, value in environ.items() if name.startswith(prefix)}
     settings: dict[str, Any] = {}
-    http: dict[str, str] = {}
-    for name in known_settings(given, _VARIABLES.keys() | _HTTP_VARIABLES, prefix):
+    for name in known_settings(given, _VARIABLES.keys() | _PART_VARIABLES.keys(), prefix):
         value = given[name].strip()
         if not value:
             raise ConfigurationError(f"{prefix}{name} is empty")
-        if name in _HTTP_VARIABLES:
-            http[name.lower()] = value
-            continue
+        part, setting, read = _PART_VARIABLES[name] if name in _PART_VARIABLES else ("", "", _VARIABLES[name])
         try:
-            settings[name.lower()] = _VARIABLES[name](value)
+            if part:
+                settings.setdefault(part, {})[setting] = read(value)
+            else:
+                settings[name.lower()] = read(value)
         except ValueError:
-            raise ConfigurationError(f"{prefix}{name} can't be read: {_FORMS[_VARIABLES[name]]}") from None
+            raise ConfigurationError(f"{prefix}{name} can't be read: {_FORMS[read]}") from None
     for name in ("AUDIENCE", "ISSUERS"):
         if name not in given:
             raise ConfigurationError(f"{prefix}{name} is not set")
-    return arguments_from_mapping(settings | ({"http": http} if http else {}))
+    return arguments_from_mapping(settings)
 
 
 def known_settings(given: Mapping[str, Any], known: Collection[str], prefix: str) -> dict[str, Any]:
@@ -108,9 +127,9 @@ def _built(kind: type[_C], given: object, name: str) -> _C:
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{name} must be a mapping")
     fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(kind)  # type: ignore[arg-type]
-    settings = known_settings(given, [field.name for field in fields], f"{name}.")
+    settings = known_settings(given, [field.name for field in fields if field.init], f"{name}.")
     for field in fields:
-        if field.default is field.default_factory is dataclasses.MISSING and field.name not in settings:
+        if field.init and field.default is field.default_factory is dataclasses.MISSING and field.name not in settings:
             raise ConfigurationError(f"{name}.{field.name} is required")
     return kind(**settings)
 
@@ -157,6 +176,23 @@ def _introspection(given: Mapping[str, Any], name: str) -> Introspection:
     return _built(Introspection, settings, name)
 
 
+def _dpop(given: object) -> object:
+    """`replays` may be a URL, or a mapping of settings, of the store in Redis."""
+    replays = given.get("replays") if isinstance(given, Mapping) else None
+    if not isinstance(given, Mapping) or not isinstance(replays, str | Mapping):
+        return given
+    settings: dict[str, Any] = {"url": replays} if isinstance(replays, str) else dict(replays)
+    try:
+        from tokenguard.stores.redis_replays import RedisReplays  # noqa: PLC0415 - redis is an extra
+    except ImportError:
+        raise ConfigurationError("dpop.replays needs the package redis: install the extra for it") from None
+    try:
+        inspect.signature(RedisReplays).bind(**settings)
+    except TypeError as cause:
+        raise ConfigurationError(f"dpop.replays: {cause}") from None
+    return {**given, "replays": RedisReplays(**settings)}
+
+
 def _list(value: str) -> list[str]:
     return value.replace(",", " ").split()
 
@@ -166,6 +202,12 @@ def _issuers(value: str) -> list[Any]:
         return _list(value)
     parsed: list[Any] = json.loads(value)
     return parsed
+
+
+def _demand(value: str) -> bool:
+    if value.lower() not in {"accepted", "required"}:
+        raise ValueError
+    return value.lower() == "required"
 
 
 def _flag(value: str) -> bool:
@@ -183,8 +225,29 @@ _VARIABLES: dict[str, Callable[[str], Any]] = {
     "REQUEST_ID_HEADER": str,
     "TOKEN_CACHE": int,
 }
-_HTTP_VARIABLES = frozenset({"CA_FILE", "PROXY", "USER_AGENT"})
+#: variable to the part it belongs to, its name there, and how it is read
+_PART_VARIABLES: dict[str, tuple[str, str, Callable[[str], Any]]] = {
+    "CA_FILE": ("http", "ca_file", str),
+    "PROXY": ("http", "proxy", str),
+    "USER_AGENT": ("http", "user_agent", str),
+    "DPOP": ("dpop", "required", _demand),
+    "DPOP_BASE_URL": ("dpop", "base_url", str),
+    "DPOP_NONCES": ("dpop", "nonces", str),
+    "DPOP_NONCE_SECRETS": ("dpop", "nonce_secrets", _list),
+    "DPOP_REPLAYS": ("dpop", "replays", str),
+    "DPOP_WINDOW": ("dpop", "window", float),
+    "MTLS": ("mtls", "required", _demand),
+    "MTLS_FORMAT": ("mtls", "format", str),
+    "MTLS_HEADER": ("mtls", "header", str),
+    "PROXIES_FORWARDED": ("proxies", "forwarded", _list),
+    "PROXIES_HOPS": ("proxies", "hops", int),
+    "PROXIES_NETWORKS": ("proxies", "networks", _list),
+    "PROXIES_SECRETS": ("proxies", "secrets", _list),
+    "PROXIES_SECRET_HEADER": ("proxies", "secret_header", str),
+    "PROXIES_UNIX_SOCKET": ("proxies", "unix_socket", _flag),
+}
 _FORMS: dict[Callable[[str], Any], str] = {
+    _demand: "accepted or required",
     _flag: "true or false",
     _issuers: "URLs with commas or spaces between, or a JSON array",
     float: "a number",

@@ -173,7 +173,7 @@ def test_a_demanded_scope_is_checked(issuer: LocalIssuer) -> None:
 
 def test_a_bound_token_says_to_what(issuer: LocalIssuer) -> None:
     """By the name of the member, which says how it would have to be proved."""
-    explanation = explained(issuer.mint(cnf={"jkt": "thumbprint"}), issuer)
+    explanation = explained(issuer.mint(cnf={"jkt": "0" * 43}), issuer)
     assert failed(explanation) == ["binding"]
     assert stage(explanation, "binding").seen[0].startswith("cnf (jkt)")
 

@@ -48,7 +48,7 @@ def test_an_active_answer_is_what_a_verified_token_is() -> None:
     assert (verified.issuer, verified.subject, verified.client_id, verified.id) == (ISSUER, "alice", "client-1", "t-1")
     assert (verified.audience, verified.scopes) == ((AUDIENCE,), {"a", "b"})
     assert (verified.issued_at, verified.expires_at, verified.not_before) == (10, 20, 10)
-    assert (verified.acr, verified.auth_time, verified.is_bound) == ("high", 5, False)
+    assert (verified.acr, verified.auth_time, verified.binding) == ("high", 5, None)
 
 
 @pytest.mark.req("IN-05", "JI-09")
@@ -195,9 +195,11 @@ def test_bearer_is_written_in_any_case(token_type: str) -> None:
 @pytest.mark.req("IN-14")
 def test_a_bound_token_stays_bound() -> None:
     """cnf is kept for the check of the sender, and a DPoP token that names no key can't be confirmed."""
-    verified = outcome({**ACTIVE, "token_type": "DPoP", "cnf": {"jkt": "x"}}).verified
+    verified = outcome({**ACTIVE, "token_type": "DPoP", "cnf": {"jkt": "0" * 43}}).verified
     assert verified is not None
-    assert verified.is_bound
+    assert verified.binding is not None
+    assert verified.binding.ways == {"dpop"}
+    assert refusal({**ACTIVE, "token_type": "DPoP", "cnf": {"jkt": "x"}}) is Reason.MALFORMED_CLAIMS
     assert refusal({**ACTIVE, "token_type": "DPoP"}) is Reason.NOT_BOUND
 
 

@@ -31,6 +31,7 @@ class OrdersAPI:
 
     def __init__(self, base_url: str) -> None:
         alone = httpx.Limits(max_keepalive_connections=0)
+        self.base_url = base_url
         self._http = httpx.Client(base_url=base_url, limits=alone, timeout=WITHIN, trust_env=False)
 
     def get(self, path: str, token: str) -> httpx.Response:
@@ -47,10 +48,12 @@ class OrdersAPI:
 
 
 @contextmanager
-def orders_api(server: str, *issuers: Mapping[str, Any], options: str = "") -> Iterator[OrdersAPI]:
-    """Run one of SERVERS, with further `options`; `issuers` have the names of `Issuer`'s settings."""
-    environment = {"TOKENGUARD_AUDIENCE": API, "TOKENGUARD_ISSUERS": json.dumps(issuers)}
-    with serving(*SERVERS[server].split(), *options.split(), environment=environment) as base_url:
+def orders_api(
+    server: str, *issuers: Mapping[str, Any], options: str = "", environment: Mapping[str, str] | None = None
+) -> Iterator[OrdersAPI]:
+    """Run one of SERVERS, with further `options` and variables; `issuers` have the names of `Issuer`'s settings."""
+    variables = {"TOKENGUARD_AUDIENCE": API, "TOKENGUARD_ISSUERS": json.dumps(issuers), **(environment or {})}
+    with serving(*SERVERS[server].split(), *options.split(), environment=variables) as base_url:
         api = OrdersAPI(base_url)
         try:
             yield api

@@ -54,6 +54,12 @@ function resourceServers(keys) {
   ].map((client) => ({ ...api, ...client }));
 }
 
+// PEM, as the tests send it: no TLS ends here.
+function certificate(ctx) {
+  const escaped = ctx.get('x-client-certificate');
+  return escaped ? decodeURIComponent(escaped) : undefined;
+}
+
 const configuration = {
   // Shared by every Provider that a key rotation makes, so that sessions, grants and refresh tokens outlive it.
   adapter: createMemoryAdapter(),
@@ -66,6 +72,15 @@ const configuration = {
       grant_types: ['client_credentials'],
       response_types: [],
       redirect_uris: [],
+    },
+    {
+      client_id: 'orders-machine',
+      client_secret: 'orders-machine-secret',
+      token_endpoint_auth_method: 'client_secret_post',
+      grant_types: ['client_credentials'],
+      response_types: [],
+      redirect_uris: [],
+      tls_client_certificate_bound_access_tokens: true, // RFC 8705 3.4
     },
     {
       client_id: 'orders-app',
@@ -90,6 +105,7 @@ const configuration = {
     devInteractions: { enabled: true },
     introspection: { enabled: true, allowedPolicy: (_ctx, client) => client.clientId !== 'refused-api' },
     jwtIntrospection: { enabled: true },
+    mTLS: { enabled: true, certificateBoundAccessTokens: true, getCertificate: certificate },
     revocation: { enabled: true },
     resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer },
   },

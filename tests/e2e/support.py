@@ -6,6 +6,7 @@ import secrets
 from base64 import urlsafe_b64encode
 from hashlib import sha256
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -17,6 +18,7 @@ from .server import Server
 API, OTHER_API = "https://api.example.com", "https://other.example.com"
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 SERVICE, SERVICE_SECRET = "orders-service", "orders-service-secret"
+MACHINE, MACHINE_SECRET = "orders-machine", "orders-machine-secret"  # its tokens are bound to its certificate
 APP, APP_CALLBACK = "orders-app", "https://app.example.com/callback"
 DOCS = "orders-docs"  # public, redirects to /docs/oauth2-redirect on any port of 127.0.0.1, may call from there
 
@@ -81,6 +83,18 @@ class Provider:
         """
         form = {"grant_type": "client_credentials", "client_id": SERVICE, "client_secret": SERVICE_SECRET}
         return self._tokens(form | {"scope": scope, "resource": resource(alg, audience)})["access_token"]
+
+    def certificate_bound_token(self, pem: str, scope: str = "orders:read", alg: str = "RS256") -> str:
+        """An access token that is bound to a certificate (RFC 8705 3), with which a client asked for it."""
+        form = {"grant_type": "client_credentials", "client_id": MACHINE, "client_secret": MACHINE_SECRET}
+        certificate = {"X-Client-Certificate": quote(pem)}
+        answer = self._http.post(
+            self.metadata["token_endpoint"],
+            data=form | {"scope": scope, "resource": resource(alg)},
+            headers=certificate,
+        )
+        token: str = _answer(answer)["access_token"]
+        return token
 
     def user_tokens(self, scope: str = "orders:read", alg: str = "RS256", subject: str = "alice") -> dict[str, str]:
         """What the public client gets once `subject` logged in and consented: access_token, id_token, refresh_token."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import Any
 
 import httpx
 import jwt
 import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from jwt.algorithms import OKPAlgorithm
 
 from . import server
+from .client import DPoPClient
 from .server import Server
 from .support import ALGORITHMS, API, APP, JWK, SERVICE, Provider, signing_keys
 
@@ -40,6 +45,23 @@ def test_access_token_follows_the_rfc_9068_profile_in_every_algorithm(provider: 
     assert claims["sub"] == claims["client_id"] == SERVICE
     assert claims["scope"] == "orders:read"
     assert claims["exp"] - claims["iat"] == 600
+
+
+@pytest.mark.parametrize("alg", ["ES256", "Ed25519"])
+def test_token_is_bound_to_the_key_of_a_client_with_dpop(provider: Provider, alg: str) -> None:
+    """A client written by others asks with a proof, and `cnf` names its key (RFC 9449 6.1)."""
+    with DPoPClient(provider, alg=alg) as client:
+        _, claims = read(client.token, provider.jwks)
+        assert client.token_type == "dpop"
+        assert claims["cnf"] == {"jkt": client.thumbprint}
+
+
+def test_token_is_bound_to_the_certificate_of_a_client_with_one(provider: Provider) -> None:
+    """`cnf` has the SHA-256 of its DER (RFC 8705 3.1)."""
+    pem = trustme.CA().issue_cert("client.example.com").cert_chain_pems[0].bytes()
+    _, claims = read(provider.certificate_bound_token(pem.decode()), provider.jwks)
+    digest = x509.load_pem_x509_certificate(pem).fingerprint(SHA256())
+    assert claims["cnf"] == {"x5t#S256": urlsafe_b64encode(digest).rstrip(b"=").decode()}
 
 
 def test_scope_is_absent_when_nothing_was_granted(provider: Provider) -> None:

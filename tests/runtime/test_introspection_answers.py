@@ -85,7 +85,7 @@ def test_times_are_checked_against_our_clock(issuer: LocalIssuer, protect: Prote
 def test_a_bound_token_is_refused_where_nothing_confirms_the_sender(issuer: LocalIssuer, protect: Protect) -> None:
     """As a JWT would be."""
     guard = protect(issuer, introspection=asked_at(issuer))
-    for confirmation in ({"jkt": "x" * 43}, {"x5t#S256": "x" * 43}, {}):
+    for confirmation in ({"jkt": "0" * 43}, {"x5t#S256": "0" * 43}, {}):
         assert verdict(guard, issuer.mint_opaque(cnf=confirmation)) == "not_bound"
 
 

@@ -16,7 +16,7 @@ from tokenguard.errors import ConfigurationError
 _MOST = 1024 * 1024
 _PROMPT = "Paste the token (it is not shown), then press Enter: "
 # as it is copied out of a request
-_AROUND = re.compile(r"\s*(?:authorization:\s*)?(?:bearer\s+)?", re.IGNORECASE)
+_AROUND = re.compile(r"\s*(?:authorization:\s*)?(?:(?:bearer|dpop)\s+)?", re.IGNORECASE)
 
 
 def read_token(arguments: Sequence[str], file: Path | None) -> str:

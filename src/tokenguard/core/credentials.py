@@ -1,4 +1,4 @@
-"""The one credential of a request, or why there is none (RFC 6750 2, RFC 9110 11.4).
+"""The one credential of a request, or why there is none (RFC 6750 2, RFC 9449 7.1, RFC 9110 11.4).
 
 Read from the Authorization header; from the form body only where the guard allows it; never from the query (RFC
 9700 4.3.2), a cookie (RFC 6750 5.3) or Proxy-Authorization (RFC 9110 11.7).
@@ -17,7 +17,11 @@ from tokenguard.errors import InvalidRequest, MissingToken, Reason
 _B64TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
 _SCHEME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]*")
 # a second credential in one line: some servers and proxies join repeated lines with a comma (RFC 9110 5.3)
-_FOLDED = re.compile(r",\s*bearer\s", re.IGNORECASE)
+_FOLDED = re.compile(r",\s*(bearer)\s", re.IGNORECASE)
+_FOLDED_ANY = re.compile(r",\s*(bearer|dpop)\s", re.IGNORECASE)
+#: by their names in lower case: scheme names ignore case (RFC 9110 11.1)
+_BEARER_ALONE = {"bearer": "Bearer"}
+_BEARER_AND_DPOP = {"bearer": "Bearer", "dpop": "DPoP"}
 _FORM_TYPE = "application/x-www-form-urlencoded"
 #: bytes of a form body that adapters read for a token: one token and a few fields beside it
 MAX_FORM_BODY = 64 * 1024
@@ -25,22 +29,28 @@ MAX_FORM_BODY = 64 * 1024
 _BODYLESS_METHODS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
-def read_credential(request: Request, *, form_body: bool) -> Credential:
-    """The Bearer token of a request; `MissingToken` or `InvalidRequest` where there is not exactly one."""
+def read_credential(request: Request, *, form_body: bool, dpop: bool = False) -> Credential:
+    """The token of a request; `MissingToken` or `InvalidRequest` where there is not exactly one.
+
+    `dpop`: may it come with the scheme DPoP (RFC 9449 7.1)?
+    """
     lines = request.header_values("authorization")
+    schemes = _BEARER_AND_DPOP if dpop else _BEARER_ALONE
     if len(lines) > 1:
-        raise InvalidRequest(Reason.SEVERAL_CREDENTIALS, "the request has several Authorization lines")
-    token = _bearer_token(lines[0].strip(" \t")) if lines else None
+        raise _several(lines, schemes, "the request has several Authorization lines")
+    credential = _of_header(lines[0].strip(" \t"), schemes) if lines else None
     if form_body and may_hold_form_token(request.method, request.header_values("content-type")):
         in_form = _form_token(request.form)
         if in_form is not None:
             # one method a request (RFC 6750 2)
-            if token is not None:
-                raise InvalidRequest(Reason.SEVERAL_CREDENTIALS, "a token in the header and one in the form body")
-            token = in_form
-    if token is None:
+            if credential is not None:
+                raise _several([*lines, "bearer"], schemes, "a token in the header and one in the form body")
+            credential = Credential("Bearer", in_form)
+    if credential is None:
         raise MissingToken
-    return Credential("Bearer", token)
+    if credential.scheme == "DPoP":
+        return credential._replace(proofs=tuple(request.header_values("dpop")))
+    return credential
 
 
 def may_hold_form_token(method: str, content_types: list[str]) -> bool:
@@ -50,21 +60,36 @@ def may_hold_form_token(method: str, content_types: list[str]) -> bool:
     return content_types[0].partition(";")[0].strip().lower() == _FORM_TYPE
 
 
-def _bearer_token(value: str) -> str | None:
-    """The token in one Authorization value; None where it is for another scheme."""
-    # scheme, one or more spaces, one b64token (RFC 6750 2.1); scheme names ignore case (RFC 9110 11.1)
-    scheme, _, rest = value.partition(" ")
+def _of_header(value: str, schemes: Mapping[str, str]) -> Credential | None:
+    """The token in one Authorization value; None where it is for a scheme that is not among `schemes`."""
+    # scheme, one or more spaces, one b64token (RFC 6750 2.1, RFC 9449 7.1)
+    name, _, rest = value.partition(" ")
     token = rest.lstrip(" ")
-    if scheme.lower() == "bearer" and _is_b64token(token):
-        return token
-    if _FOLDED.search(value):
-        raise InvalidRequest(Reason.SEVERAL_CREDENTIALS, "the Authorization header holds several credentials")
-    named = _SCHEME.match(value)
-    if named is not None and named[0].lower() == "bearer":
-        raise InvalidRequest(
-            Reason.MALFORMED_CREDENTIALS, "the Authorization header does not read: Bearer, a space, one token"
-        )
-    return None
+    scheme = schemes.get(name.lower())
+    if scheme is not None and _is_b64token(token):
+        return Credential(scheme, token)
+    if (_FOLDED_ANY if "dpop" in schemes else _FOLDED).search(value):
+        raise _several(value.split(","), schemes, "the Authorization header holds several credentials")
+    scheme = _scheme_of(value, schemes)
+    if scheme is None:
+        return None
+    refusal = InvalidRequest(
+        Reason.MALFORMED_CREDENTIALS, f"the Authorization header does not read: {scheme}, a space, one token"
+    )
+    refusal.schemes = (scheme,)
+    raise refusal
+
+
+def _scheme_of(value: str, schemes: Mapping[str, str]) -> str | None:
+    named = _SCHEME.match(value.strip(" \t"))
+    return None if named is None else schemes.get(named[0].lower())
+
+
+def _several(values: list[str], schemes: Mapping[str, str], hint: str) -> InvalidRequest:
+    refusal = InvalidRequest(Reason.SEVERAL_CREDENTIALS, hint)
+    used = [scheme for value in values if (scheme := _scheme_of(value, schemes)) is not None]
+    refusal.schemes = tuple(dict.fromkeys(used)) or refusal.schemes
+    return refusal
 
 
 def _is_b64token(text: str) -> bool:

@@ -49,7 +49,20 @@ class Introspect:
     wait: ClassVar[bool] = True
 
 
-Question: TypeAlias = RefreshKeys | Introspect
+@dataclass(frozen=True, slots=True)
+class RecordProof:
+    """Remember a used proof where all workers look (RFC 9449 11.1). Answered with True if it was not there before.
+
+    `key`, `now`, `until`: see `possession.Replays.record`.
+    """
+
+    key: bytes = field(repr=False)
+    now: float
+    until: float
+    wait: ClassVar[bool] = True
+
+
+Question: TypeAlias = RefreshKeys | Introspect | RecordProof
 #: a computation that yields questions, is sent their answers, and returns a result
 Flow: TypeAlias = Generator[Question, Any, _T]
 

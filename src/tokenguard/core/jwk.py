@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from tokenguard.core.jws import decode_base64url
 
 #: members that only a private or secret key has (RFC 7518 6, RFC 9964 3)
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
+PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 #: what use sig allows as key_ops (RFC 7517 4.3)
 _SIGNING_OPERATIONS = frozenset({"sign", "verify"})
 #: curve and octets of a coordinate (RFC 7518 6.2.1.1, RFC 8812 3.1)
@@ -78,7 +78,7 @@ def import_key(jwk: object) -> PublicKey:
         raise SkipKey("kty is missing")
     if kty == "oct":
         raise PublishedSecret("a symmetric key has no place in a published key set")
-    if not _PRIVATE_MEMBERS.isdisjoint(jwk):
+    if not PRIVATE_MEMBERS.isdisjoint(jwk):
         raise PublishedSecret("its private part is published: whoever read it can sign tokens")
     _check_use(jwk)
     kid, alg = jwk.get("kid"), jwk.get("alg")

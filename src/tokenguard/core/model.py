@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from tokenguard.claim_names import ClaimNames
+from tokenguard.core.confirmation import Binding
 from tokenguard.core.mapped import Mapped, read_mapped
 
 Text: TypeAlias = str | bytes
@@ -56,10 +57,11 @@ def _text(value: Text) -> str:
 
 
 class Credential(NamedTuple):
-    """A presented token. `scheme`: the authentication scheme in its registered spelling."""
+    """A presented token. `scheme`: the authentication scheme in its registered spelling; `proofs`: DPoP headers."""
 
     scheme: str
     token: str
+    proofs: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Credential({self.scheme!r})"
@@ -83,7 +85,7 @@ class Verified(NamedTuple):
     not_before: float | None
     auth_time: float | None
     acr: str | None
-    is_bound: bool
+    binding: Binding | None
     payload: bytes
     generation: int
     configured: str
@@ -199,7 +201,13 @@ class AccessToken:
     @property
     def confirmation(self) -> dict[str, Any] | None:
         """`cnf`: the key that the sender proved to hold (RFC 7800 3.1); None for a bearer token."""
-        return json.loads(self._verified.payload)["cnf"] if self._verified.is_bound else None
+        return json.loads(self._verified.payload)["cnf"] if self._verified.binding is not None else None
+
+    @property
+    def bound_by(self) -> frozenset[str]:
+        """How its sender proved to be whom it is bound to: "dpop", "mtls", both; empty for a bearer token."""
+        binding = self._verified.binding
+        return binding.ways if binding is not None else frozenset()
 
     def _from_names(self) -> Mapped:
         """Read from the issuer's bytes, not from `claims`, which the caller may have changed."""

@@ -18,12 +18,15 @@ from tokenguard.core.claims import check_now, read_claims, run_checks
 from tokenguard.core.credentials import read_credential
 from tokenguard.core.effects import Flow
 from tokenguard.core.keyuse import candidates, is_signed, newer_keys, no_key, usable_keys
-from tokenguard.core.model import AccessToken, Request, Verified
+from tokenguard.core.model import AccessToken, Credential, Request, Verified
 from tokenguard.core.remote import confirm_live, validate_remotely, whom_to_ask
 from tokenguard.core.requirements import Requirement, authorize
+from tokenguard.core.sender import confirm_sender, refuse_without_request
 from tokenguard.core.trust import SettledHeader, Setup, check_header, find_issuer
 from tokenguard.errors import Denied, InvalidToken, MissingToken, Reason, Unavailable
 
+#: a token as it came, the digest under which it is remembered, and what is remembered of it, if that counts
+Presented: TypeAlias = tuple[bytes, bytes, Verified | None]
 #: what is settled at once, as a remembered token is, or the flow that settles it
 Begun: TypeAlias = AccessToken | Flow[AccessToken]
 
@@ -45,28 +48,44 @@ def confirm(
     setup: Setup, request: Request, requirement: Requirement, now: float, monotonic: float
 ) -> Flow[AccessToken]:
     """Ask live about the token of a request that was authenticated before, then authorize."""
-    return _authorized(setup, authenticate(setup, request, now, monotonic, live=True), requirement, now)
+    begun = authenticate(setup, request, now, monotonic, live=True, seen=True)
+    return _authorized(setup, begun, requirement, now)
 
 
-def authenticate(setup: Setup, request: Request, now: float, monotonic: float, *, live: bool = False) -> Begun:
-    """Who is it: everything but what the route demands."""
-    credential = read_credential(request, form_body=setup.form_body)
-    return validate(setup, credential.token, now, monotonic, live=live)
-
-
-def validate(setup: Setup, token: str, now: float, monotonic: float, *, live: bool = False) -> Begun:
-    """One token: verified anew, or remembered and checked for what can change between two requests with it.
-
-    `live`: its issuer must be asked about it now.
-    """
-    received, digest, verified = recall(setup, token, now, monotonic)
-    if verified is None or live:
-        return _validate(setup, received, digest, verified, now, monotonic, live=live)
+def authenticate(
+    setup: Setup, request: Request, now: float, monotonic: float, *, live: bool = False, seen: bool = False
+) -> Begun:
+    """Who is it: everything but what the route demands. `seen`: a request that was authenticated before."""
+    senders = setup.senders
+    credential = read_credential(request, form_body=setup.form_body, dpop=senders.dpop is not None)
+    try:
+        presented = recall(setup, credential.token, now, monotonic)
+    except Denied as refusal:
+        refusal.schemes = (credential.scheme,)
+        raise
+    verified = presented[2]
+    if (
+        verified is None
+        or live
+        or verified.binding is not None
+        or credential.scheme != "Bearer"
+        or senders.must_be_bound
+    ):
+        return _authenticate(setup, request, credential, presented, now, monotonic, live=live, seen=seen)
     return AccessToken(verified)
 
 
-def recall(setup: Setup, token: str, now: float, monotonic: float) -> tuple[bytes, bytes, Verified | None]:
-    """(the token as bytes, its digest, what it says if it was verified before and that still counts).
+def validate(setup: Setup, token: str, now: float, monotonic: float) -> Begun:
+    """A bare token, without a request in which somebody could prove to be the sender it is bound to."""
+    presented = recall(setup, token, now, monotonic)
+    verified = presented[2]
+    if verified is None or verified.binding is not None or setup.senders.must_be_bound:
+        return _validate(setup, presented, now, monotonic)
+    return AccessToken(verified)
+
+
+def recall(setup: Setup, token: str, now: float, monotonic: float) -> Presented:
+    """The token as it came, and what it says if it was verified before and that still counts.
 
     It counts while the issuer publishes what the token was verified with, as far as is known, and no refresh is due:
     then it goes the whole way again, so that a service in which every token is remembered still refreshes its keys,
@@ -88,19 +107,44 @@ def recall(setup: Setup, token: str, now: float, monotonic: float) -> tuple[byte
         return received, b"", None
     digest = hashlib.blake2b(received, digest_size=32).digest()
     verified = setup.tokens.get(digest)
-    if verified is None:
-        return received, digest, None
-    snapshot = setup.issuers[verified.configured].keys.snapshot
-    if monotonic >= snapshot.refresh_at or verified.generation != snapshot.generation:
-        return received, digest, None
-    check_now(verified, now, setup.leeway)
+    if verified is not None:
+        snapshot = setup.issuers[verified.configured].keys.snapshot
+        if monotonic >= snapshot.refresh_at or verified.generation != snapshot.generation:
+            verified = None
+        else:
+            check_now(verified, now, setup.leeway)
     return received, digest, verified
 
 
-def _validate(  # noqa: PLR0917
-    setup: Setup, received: bytes, digest: bytes, verified: Verified | None, now: float, monotonic: float, *, live: bool
-) -> Flow[AccessToken]:
-    """What `validate` can't settle at once. `verified`: what is remembered of the token."""
+def _authenticate(  # noqa: PLR0917 - what one request is
+    setup: Setup, request: Request, credential: Credential, presented: Presented, now: float, monotonic: float,
+    *, live: bool, seen: bool,
+) -> Flow[AccessToken]:  # fmt: skip
+    """What `authenticate` can't settle at once."""
+    try:
+        verified = yield from vouch(setup, presented, now, monotonic, live=live)
+        if verified.binding is not None or credential.scheme != "Bearer" or setup.senders.must_be_bound:
+            yield from confirm_sender(setup.senders, request, credential, verified, now, seen=seen)
+    except Denied as refusal:
+        refusal.schemes = (credential.scheme,)
+        raise
+    return AccessToken(verified)
+
+
+def _validate(setup: Setup, presented: Presented, now: float, monotonic: float) -> Flow[AccessToken]:
+    """What `validate` can't settle at once."""
+    verified = yield from vouch(setup, presented, now, monotonic)
+    if verified.binding is not None or setup.senders.must_be_bound:
+        refuse_without_request(verified)
+    return AccessToken(verified)
+
+
+def vouch(setup: Setup, presented: Presented, now: float, monotonic: float, *, live: bool = False) -> Flow[Verified]:
+    """One token, by whoever it is presented: what is remembered of it, or what its signature or its issuer says.
+
+    `live`: its issuer must be asked about it now.
+    """
+    received, digest, verified = presented
     if verified is None:
         if setup.introspecting is not None:
             asked = whom_to_ask(setup, setup.introspecting, received)
@@ -111,7 +155,7 @@ def _validate(  # noqa: PLR0917
             setup.tokens.put(digest, verified)
     if live:
         yield from confirm_live(setup.issuers[verified.configured], received)
-    return AccessToken(verified)
+    return verified
 
 
 def _authorized(setup: Setup, begun: Begun, requirement: Requirement, now: float) -> Flow[AccessToken]:

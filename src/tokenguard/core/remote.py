@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from tokenguard.core import jws
 from tokenguard.core.claims import check_now, run_checks
 from tokenguard.core.effects import AnswerFailed, Flow, Introspect, Outcome
-from tokenguard.core.model import AccessToken
+from tokenguard.core.model import Verified
 from tokenguard.core.trust import Introspecting, Setup, Trusted, find_issuer
 from tokenguard.errors import ConfigurationError, Denied, InvalidToken, Reason, Unavailable
 
@@ -70,7 +70,7 @@ def _by_prefix(chosen: Introspecting, received: bytes) -> Trusted:
 
 def validate_remotely(
     setup: Setup, trusted: Trusted, received: bytes, now: float, *, live: bool = False
-) -> Flow[AccessToken]:
+) -> Flow[Verified]:
     """A token that its issuer vouches for, and every check that one verified locally gets."""
     try:
         outcome = yield from _ask(trusted, received, live=live)
@@ -83,7 +83,7 @@ def validate_remotely(
     except (Denied, Unavailable) as refusal:
         refusal.issuer = trusted.config.issuer
         raise
-    return AccessToken(verified)
+    return verified
 
 
 def confirm_live(trusted: Trusted, received: bytes) -> Flow[None]:

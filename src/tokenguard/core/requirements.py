@@ -115,6 +115,7 @@ class Requirement:
     `scopes`: see `Scopes`. `issuers`: issuer identifiers of which the token must be from one. `acr_values`: one of
     these as `acr`, in order of preference; `max_age`: seconds since the user logged in, at most (RFC 9470 3).
     `live`: the token must be asked about at its issuer now; needs `check` or `acheck`, and a guard that can ask.
+    `bound_by`: the token must be bound to its sender in one of these ways: "dpop", "mtls" (RFC 9449, RFC 8705).
     """
 
     scopes: Scopes | None = None
@@ -123,6 +124,7 @@ class Requirement:
     live: bool = False
     acr_values: Iterable[str] = ()
     max_age: int | None = None
+    bound_by: str | Iterable[str] = ()
 
     def __post_init__(self) -> None:
         if self.scopes is not None:
@@ -139,6 +141,11 @@ class Requirement:
             if not isinstance(self.max_age, int):
                 raise ConfigurationError("Requirement.max_age must be whole seconds (RFC 9470 3)")
             require_number("Requirement.max_age", self.max_age, low=0)
+        if self.bound_by != ():
+            ways = string_tuple("Requirement.bound_by", self.bound_by)
+            if not {"dpop", "mtls"}.issuperset(ways):
+                raise ConfigurationError('Requirement.bound_by must hold some of "dpop" and "mtls"')
+            object.__setattr__(self, "bound_by", ways)
 
     @property
     def scope(self) -> str | None:
@@ -195,6 +202,8 @@ def authorize(
     try:
         if requirement.issuers is not None and token.issuer not in requirement.issuers:
             raise InvalidToken(Reason.ISSUER_NOT_ALLOWED, f"Requirement.issuers: {', '.join(requirement.issuers)}")
+        if requirement.bound_by and token.bound_by.isdisjoint(requirement.bound_by):
+            raise InvalidToken(Reason.BINDING_REQUIRED, f"Requirement.bound_by: {', '.join(requirement.bound_by)}")
         if requirement.live and not confirmed:
             raise Unavailable(
                 Reason.LIVE_CHECK_UNAVAILABLE, "Requirement(live=True): authorize() asks nobody; use check or acheck"
@@ -206,6 +215,8 @@ def authorize(
             _check_prefixed(token, requirement, scopes)
     except (Denied, Unavailable) as refusal:
         refusal.concerns(token.issuer, token.client_id, token.id)
+        if isinstance(refusal, Denied) and "dpop" in token.bound_by:
+            refusal.schemes = ("DPoP",)  # such a token came with no other
         raise
 
 

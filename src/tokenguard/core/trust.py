@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from sys import intern
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -15,7 +15,10 @@ from tokenguard.core.jws import Header
 from tokenguard.core.keys import KeyView
 from tokenguard.core.mapped import one_text
 from tokenguard.core.model import Verified
+from tokenguard.core.nonces import Nonces
 from tokenguard.errors import ConfigurationError, InvalidToken, Reason
+from tokenguard.possession import MTLS, DPoP
+from tokenguard.proxies import TrustedProxies
 
 _V = TypeVar("_V")
 
@@ -82,6 +85,45 @@ class Introspecting(NamedTuple):
     takes_jwts: bool
 
 
+class ProofKey(NamedTuple):
+    """A key under which a proof's signature has held, and the header, still encoded, in which it came."""
+
+    header: bytes
+    verifier: Verifier
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proofs:
+    """How DPoP proofs are checked. `keys`: by thumbprint, None where nothing is remembered. `nonces`: None for never.
+
+    `record`: remembers a use at once, as `possession.Replays` says; None where that must be asked for.
+    """
+
+    settings: DPoP
+    keys: Memory[ProofKey] | None
+    nonces: Nonces | None
+    record: Callable[[bytes, float, float], object] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Senders:
+    """What confirms senders: None for what is not set up. `leeway`: the guard's, in seconds.
+
+    `must_be_bound`: is every token refused that is not bound?
+    """
+
+    dpop: Proofs | None = None
+    mtls: MTLS | None = None
+    proxies: TrustedProxies | None = None
+    leeway: float = 0
+
+    must_be_bound: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        dpop = self.dpop is not None and self.dpop.settings.required
+        object.__setattr__(self, "must_be_bound", dpop or (self.mtls is not None and self.mtls.required))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Setup:
     """All that the pipeline needs to know of a guard.
@@ -101,6 +143,7 @@ class Setup:
     headers: Memory[SettledHeader]
     introspecting: Introspecting | None = None
     of_many_tenants: tuple[Trusted, ...] = ()
+    senders: Senders = Senders()
 
 
 def find_issuer(setup: Setup, claims: Mapping[str, Any]) -> Trusted:

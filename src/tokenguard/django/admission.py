@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, RawPostDataException
 from django.http.response import HttpResponseBase
 
 from tokenguard._forms import UNSEARCHABLE
+from tokenguard.asgi import client_certificate, sent_target
 from tokenguard.core.credentials import read_credential
 from tokenguard.core.model import AccessToken, Form, Request
 from tokenguard.core.requirements import Requirement
@@ -16,6 +18,8 @@ from tokenguard.django.conf import Conf
 from tokenguard.errors import Denied, MissingToken, Unavailable
 from tokenguard.guard import TokenGuard
 from tokenguard.wsgi import EnvironRequest, form_of, raw_target
+
+_R = TypeVar("_R", bound=HttpResponseBase)
 
 
 class Access(NamedTuple):
@@ -75,6 +79,13 @@ async def acheck(request: HttpRequest, guard: TokenGuard, requirement: Requireme
     return _keep(request, asked, await guard.acheck(asked, requirement=requirement))
 
 
+def with_headers(request: HttpRequest, conf: Conf, response: _R) -> _R:
+    """The answer to a request, with the headers that the guard wants there: the next nonce for DPoP."""
+    for name, value in conf.guard.response_headers(kept_token(request)):
+        response[name] = value
+    return response
+
+
 def kept_token(request: HttpRequest) -> AccessToken | None:
     """The request's token, if we have authenticated it; other packages use the same name for things of theirs."""
     token = getattr(request, "access_token", None)
@@ -103,9 +114,20 @@ class DjangoRequest(EnvironRequest):
 
     @property
     def url(self) -> str:  # type: ignore[override] # computed for the few who ask
-        """Absolute; scheme and host by Django's rules for proxies and ALLOWED_HOSTS."""
-        target = raw_target(self._request.META) or self._request.get_full_path()
-        return f"{self._request.scheme}://{self._request.get_host()}{target}"
+        """Absolute; scheme and host by Django's rules for proxies and ALLOWED_HOSTS: none if it does not allow it."""
+        try:
+            host = self._request.get_host()
+        except DisallowedHost:
+            host = ""
+        scope = getattr(self._request, "scope", None)
+        target = raw_target(self._request.META) if scope is None else sent_target(scope)
+        return f"{self._request.scheme}://{host}{target or self._request.get_full_path()}"
+
+    @property
+    def client_certificate(self) -> bytes | None:  # type: ignore[override] # computed for the few who ask
+        """In DER, as the server of WSGI or ASGI gives it."""
+        scope = getattr(self._request, "scope", None)
+        return super().client_certificate if scope is None else client_certificate(scope)
 
 
 def _asked(request: HttpRequest, guard: TokenGuard) -> DjangoRequest:
@@ -125,7 +147,7 @@ def _read_form(request: HttpRequest) -> Form | None:
 def _keep(request: Any, asked: Request, token: AccessToken) -> AccessToken:
     request.access_token = token
     # Another site can make a browser send forms and cookies, but not this header. What Django's test client does, too.
-    if asked.form is None or _is_in_header(asked):
+    if asked.form is None or "dpop" in token.bound_by or _is_in_header(asked):
         request._dont_enforce_csrf_checks = True  # noqa: SLF001 - Django has no public name for it
     return token
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from tokenguard._checks import require_flag
 from tokenguard.core.requirements import Requirement, Scopes, requirement_of
-from tokenguard.django.admission import Access, aadmit, admit, kept_token
+from tokenguard.django.admission import Access, aadmit, admit, kept_token, with_headers
 from tokenguard.django.conf import current
 
 _V = TypeVar("_V", bound=Callable[..., Any])
@@ -44,17 +44,25 @@ def requires(wanted: Scopes | Requirement | None = None, *, optional: bool = Fal
 
     def decorate(view: _V) -> _V:
         async def checked_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            is_known = kept_token(request) is not None
             answer = await aadmit(request, current(), access)
             if answer is not None:
                 return answer
             response = view(request, *args, **kwargs)
-            return await response if isawaitable(response) else response
+            if isawaitable(response):
+                response = await response
+            return response if is_known else with_headers(request, current(), response)
 
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            if kept_token(request) is None and _is_awaited(request):
+            is_known = kept_token(request) is not None
+            if not is_known and _is_awaited(request):
                 return checked_async(request, *args, **kwargs)
             answer = admit(request, current(), access)
-            return view(request, *args, **kwargs) if answer is None else answer
+            if answer is not None:
+                return answer
+            response = view(request, *args, **kwargs)
+            # who authenticated the request, has the last word about its answer
+            return response if is_known else with_headers(request, current(), response)
 
         return _marked(view, checked_async if iscoroutinefunction(view) else checked, access)
 

@@ -74,6 +74,7 @@ class TokenAuthentication(BaseAuthentication):  # type: ignore[misc] # ships no 
             user = TokenUser(token) if conf.user_of is None else conf.user_of(token)
             if user is None:
                 raise InvalidToken(Reason.CLAIM_REFUSED, "TOKENGUARD.USER knows no user for the token")
+            _headers_of_answer(request).update(conf.guard.response_headers(token))
         except MissingToken:
             return None
         except (Denied, Unavailable) as error:
@@ -132,8 +133,9 @@ class _Refusal(APIException):  # type: ignore[misc] # ships no types
 
 def _api_exception(request: Request, error: Denied | Unavailable) -> Exception:
     challenge = current().guard.challenge(error)
-    # the handler sends two headers of an exception; this one goes with whatever the view answers
-    getattr(request.parser_context.get("view"), "headers", {})["Cache-Control"] = "no-store"
+    # the handler sends two headers of an exception; the others go with whatever the view answers
+    others = {name: value for name, value in challenge.headers if name not in {"WWW-Authenticate", "Retry-After"}}
+    _headers_of_answer(request).update(others)
     return framework_error(
         error,
         _Refusal,
@@ -142,6 +144,11 @@ def _api_exception(request: Request, error: Denied | Unavailable) -> Exception:
         auth_header=_challenge_line(error),
         wait=error.retry_after if isinstance(error, Unavailable) else None,
     )
+
+
+def _headers_of_answer(request: Request) -> dict[str, str]:
+    headers: dict[str, str] = getattr(request.parser_context.get("view"), "headers", {})
+    return headers
 
 
 def _challenge_line(error: Denied | Unavailable) -> str:

@@ -9,7 +9,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from tokenguard.django.admission import ANY_TOKEN, Access, aadmit, admit
+from tokenguard.django.admission import ANY_TOKEN, Access, aadmit, admit, with_headers
 from tokenguard.django.conf import current
 from tokenguard.django.decorators import access_of
 
@@ -33,14 +33,20 @@ class TokenGuardMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self._get_response = get_response
         self._conf = current()
+        self._is_async = iscoroutinefunction(get_response)
         self.process_view: Callable[..., _Answer | Awaitable[_Answer]] = self._check
-        if iscoroutinefunction(get_response):
+        if self._is_async:
             markcoroutinefunction(self)
             self.process_view = self._acheck
 
     def __call__(self, request: Any) -> Any:
         request.access_token = None
-        return self._get_response(request)
+        if self._is_async:
+            return self._answer(request)
+        return with_headers(request, self._conf, self._get_response(request))
+
+    async def _answer(self, request: Any) -> Any:
+        return with_headers(request, self._conf, await self._get_response(request))
 
     def _check(self, request: HttpRequest, view: Callable[..., Any], *_: Any) -> _Answer:
         access = self._needed(request, view)

@@ -8,27 +8,37 @@ from concurrent.futures import Future, wait
 from typing import Any
 
 from tokenguard.config import HTTPSettings, Issuer, Limits
-from tokenguard.core.effects import Introspect, Question
+from tokenguard.core.effects import Introspect, Question, RecordProof
 from tokenguard.core.trust import Trusted
 from tokenguard.errors import ConfigurationError, Reason, Unavailable
+from tokenguard.possession import Replays
 from tokenguard.runtime.health import Health
 from tokenguard.runtime.http import HTTPClient
 from tokenguard.runtime.introspector import Clocks, Introspector
 from tokenguard.runtime.iothread import IOThread
 from tokenguard.runtime.keysource import FetchedKeys, KeySource, StaticKeys, UnusedKeys
+from tokenguard.runtime.senders import SharedReplays
 
 
 class Issuers:
-    """Built once with a guard. `audiences`: the guard's; an issuer's own stand in their place.
+    """Built once with a guard. `audiences`: the guard's; an issuer's own stand in their place. `replays`: asked too.
 
     Opens no socket and starts no thread before it must.
     """
 
     def __init__(
-        self, configs: Iterable[Issuer], audiences: Iterable[str], http: HTTPSettings, clocks: Clocks, limits: Limits
+        self,
+        configs: Iterable[Issuer],
+        audiences: Iterable[str],
+        http: HTTPSettings,
+        clocks: Clocks,
+        limits: Limits,
+        *,
+        replays: Replays | None = None,
     ) -> None:
         self._client = HTTPClient(http)
         self.io = IOThread(on_close=self._close_clients)
+        self._replays = SharedReplays(replays, self.io)
         self.sources: dict[str, KeySource] = {}
         self.introspectors: dict[str, Introspector] = {}
         #: by issuer identifier
@@ -48,6 +58,8 @@ class Issuers:
         """Begin, or join, whatever answers a question of the pipeline."""
         if isinstance(question, Introspect):
             return self.introspectors[question.issuer].ask(question)
+        if isinstance(question, RecordProof):
+            return self._replays.ask(question)
         return self.sources[question.issuer].refresh()
 
     def health(self) -> Health:
@@ -86,6 +98,7 @@ class Issuers:
         for introspector in self.introspectors.values():
             await introspector.close()
         await self._client.close()
+        await self._replays.close()
 
     def _check_warm(self) -> None:
         for state in self.health().issuers:

@@ -19,16 +19,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tokenguard.testing.broken import Broken
+    from tokenguard.testing.certificates import ClientCertificate
+    from tokenguard.testing.dpop import DPoPKey
     from tokenguard.testing.faults import Fault
     from tokenguard.testing.issuer import LocalIssuer
     from tokenguard.testing.keys import ALGORITHMS, SigningKey
     from tokenguard.testing.server import SeenRequest
 
-__all__ = ["ALGORITHMS", "Broken", "Fault", "LocalIssuer", "SeenRequest", "SigningKey"]
+__all__ = ["ALGORITHMS", "Broken", "ClientCertificate", "DPoPKey", "Fault", "LocalIssuer", "SeenRequest", "SigningKey"]
 
 _HOMES = {
     "ALGORITHMS": "keys",
     "Broken": "broken",
+    "ClientCertificate": "certificates",
+    "DPoPKey": "dpop",
     "Fault": "faults",
     "LocalIssuer": "issuer",
     "SeenRequest": "server",

@@ -12,9 +12,10 @@ from urllib.parse import urljoin, urlsplit
 
 from tokenguard.testing.broken import Broken, break_token
 from tokenguard.testing.documents import JWKS_PATH, Discovery, metadata, respond
+from tokenguard.testing.dpop import DPoPKey, confirmation
 from tokenguard.testing.faults import Fault, Misbehaviour
-from tokenguard.testing.jws import compact, mac, unsigned
-from tokenguard.testing.keys import SigningKey
+from tokenguard.testing.jws import compact
+from tokenguard.testing.keys import SigningKey, signer
 from tokenguard.testing.opaque import INTROSPECTION_PATH, SIGNED_TYPE, OpaqueTokens, has_secret, respond_to_post
 from tokenguard.testing.server import LOOPBACK, LoopbackServer, SeenRequest
 
@@ -114,6 +115,8 @@ class LocalIssuer:
         without: str | Iterable[str] = (),
         algorithm: str | None = None,
         key: SigningKey | bytes | None = None,
+        dpop_key: DPoPKey | None = None,
+        certificate: bytes | None = None,
         **claims: Any,
     ) -> str:
         """Issue an access token (RFC 9068 2): valid for 300 seconds, for `audience`, without a scope.
@@ -122,7 +125,11 @@ class LocalIssuer:
         of `alg`, `typ` and `kid`, and a value of None leaves one out; they do not change how the token is signed.
         `algorithm` does: another one of the key's type, "none" for no signature, HS256 to HS512 with bytes for a
         `key`. `key` is any key, published or not. ValueError if the key can't sign under the algorithm.
+
+        `dpop_key` and `certificate`, DER bytes, are whom the token is bound to (RFC 9449 6.1, RFC 8705 3.1), unless
+        `claims` has a `cnf` of its own.
         """
+        claims = confirmation(dpop_key, certificate) | claims
         return self._sign(
             self._claims(claims, without), {"typ": "at+jwt", **(header or {})}, algorithm=algorithm, key=key
         )
@@ -154,15 +161,7 @@ class LocalIssuer:
         key: SigningKey | bytes | None = None,
     ) -> str:
         key = self.signing_key if key is None else key
-        sign: Callable[[bytes], bytes]
-        if algorithm == "none":
-            sign = unsigned
-        elif isinstance(key, bytes):
-            algorithm = algorithm or "HS256"
-            sign = partial(mac, algorithm, key)
-        else:
-            algorithm = algorithm or key.algorithm
-            sign = partial(key.sign, algorithm=algorithm)
+        algorithm, sign = signer(key, algorithm)
         kid = self.signing_key.kid if isinstance(key, bytes) else key.kid
         members = {"alg": algorithm, "kid": kid} | header
         return compact({name: value for name, value in members.items() if value is not None}, payload, sign)
@@ -174,11 +173,20 @@ class LocalIssuer:
         """Where `serve` answers questions about tokens (RFC 7662 2)."""
         return self.base_url + INTROSPECTION_PATH
 
-    def mint_opaque(self, *, prefix: str = "", without: str | Iterable[str] = (), **members: Any) -> str:
+    def mint_opaque(
+        self,
+        *,
+        prefix: str = "",
+        without: str | Iterable[str] = (),
+        dpop_key: DPoPKey | None = None,
+        certificate: bytes | None = None,
+        **members: Any,
+    ) -> str:
         """Issue an opaque access token; the arguments and the usual members are those of `mint`.
 
         `prefix` is how it begins. `introspect` tells what it means, and so does the introspection endpoint.
         """
+        members = confirmation(dpop_key, certificate) | members
         return self._opaque.issue(self._claims(members, without), prefix)
 
     def revoke(self, token: str) -> None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm, get_default_algorithms
 
-from tokenguard.testing.jws import b64url, compact
+from tokenguard.testing.jws import b64url, compact, mac, unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -129,6 +129,17 @@ class SigningKey:
     ) -> str:
         """Sign exactly this header and payload, adding nothing: mappings are written as JSON, bytes as they are."""
         return compact(header, payload, partial(self.sign, algorithm=algorithm))
+
+
+def signer(key: SigningKey | bytes, algorithm: str | None) -> tuple[str, Callable[[bytes], bytes]]:
+    """The name of an algorithm, and what signs under it: "none" needs no key, HS256 to HS512 take one of bytes."""
+    if algorithm == "none":
+        return algorithm, unsigned
+    if isinstance(key, bytes):
+        algorithm = algorithm or "HS256"
+        return algorithm, partial(mac, algorithm, key)
+    algorithm = algorithm or key.algorithm
+    return algorithm, partial(key.sign, algorithm=algorithm)
 
 
 def _lookup(algorithm: str) -> _Algorithm:

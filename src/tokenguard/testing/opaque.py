@@ -45,7 +45,9 @@ class OpaqueTokens:
         known = self._issued.get(token) or _claims_of_jwt(issuer, token)
         if known is None or token in self._revoked or known.get("exp", issuer.clock()) < issuer.clock():
             return {"active": False}
-        return {"active": True, "token_type": "Bearer", **known}
+        confirmation = known.get("cnf")
+        bound_to_key = isinstance(confirmation, dict) and "jkt" in confirmation
+        return {"active": True, "token_type": "DPoP" if bound_to_key else "Bearer", **known}
 
 
 def respond_to_post(issuer: LocalIssuer, request: SeenRequest) -> Response:

@@ -1,0 +1,235 @@
+"""Is a request sent by the holder of the key that its token is bound to? The checks of RFC 9449 4.3, by its numbers.
+
+Cheap ones come before the signature, and what proves to be good is recorded as used at the very end, so that nobody
+without the key can fill the store. The proof is the caller's choice throughout: the key in it counts for nothing but
+as the one whose thumbprint the issuer put into the token.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tokenguard.config import Limits
+from tokenguard.core import jws, strict_json
+from tokenguard.core.algorithms import ALGORITHMS, Verifier
+from tokenguard.core.effects import AnswerFailed, Flow, RecordProof
+from tokenguard.core.jwk import PRIVATE_MEMBERS, SkipKey, import_key
+from tokenguard.core.model import Credential
+from tokenguard.core.target_uri import same_target
+from tokenguard.core.thumbprint import thumbprint
+from tokenguard.core.trust import ProofKey, Proofs
+from tokenguard.errors import Denied, InvalidDPoPProof, InvalidToken, Reason, Unavailable, UseDPoPNonce
+
+#: a header holds one key, the claims a handful of values
+_SHAPE = Limits(items=64, containers=16)
+#: characters of n and e: 4096 bits and 8 octets. The sender chooses the key, and whoever checks pays for its size
+_RSA_CHARACTERS = {"n": 683, "e": 11}
+_NUMBERS = frozenset({int, float})  # and not bool, which is an int to isinstance
+_TO_BASE64URL = bytes.maketrans(b"+/", b"-_")
+
+
+class Asked(NamedTuple):
+    """What a proof must be about. `key`: thumbprint of the key that the token is bound to; `now` in epoch seconds."""
+
+    method: str
+    url: str
+    key: bytes
+    now: float
+    leeway: float
+
+    def __repr__(self) -> str:
+        return f"Asked({self.method!r})"
+
+
+class Use(NamedTuple):
+    """A proof that is good, if this is its first use. `until`: epoch seconds from when it is good no more."""
+
+    proof: bytes
+    until: float
+
+
+def check_proof(proofs: Proofs, credential: Credential, asked: Asked) -> Use:
+    """Every check of a proof but whether it was used before: that is for `record_use`.
+
+    Raises `InvalidDPoPProof`, `UseDPoPNonce`, or `InvalidToken` where the token is bound to another key.
+    """
+    signing_input, header_segment, payload_segment, signature = _split(_only_proof(credential), proofs)
+    known = proofs.keys.get(asked.key) if proofs.keys is not None else None
+    if known is not None and known.header == header_segment:
+        verifier = known.verifier
+    else:
+        known, verifier = None, _read_header(header_segment, proofs, asked.key)
+    claims = _read_object(payload_segment)
+    jti = _check_claims(claims, asked)
+    until = _check_time(claims, proofs, asked)
+    _check_token(claims, credential.token)
+    # (6) the signature holds under the key in the header, and no other key is looked at
+    try:
+        verifier(signature, signing_input)
+    except Exception:  # InvalidSignature, and whatever else hostile bytes may bring about
+        raise InvalidDPoPProof(Reason.PROOF_SIGNATURE, "the key in the proof did not make its signature") from None
+    if known is None and proofs.keys is not None:
+        # under the thumbprint, so that whoever holds one key takes up the room of one
+        proofs.keys.put(asked.key, ProofKey(header_segment, verifier))
+    # jti is unique for a key only as far as its holder wants; of the length that anybody likes, so a hash is kept
+    return Use(hashlib.sha256(asked.key + jti.encode("utf-8")).digest(), until)
+
+
+def record_use(proofs: Proofs, use: Use, now: float) -> Flow[None]:
+    """Let a proof count once (RFC 9449 11.1): remembered for as long as it is good, in one check-and-set."""
+    if proofs.record is not None:
+        try:
+            is_first = proofs.record(use.proof, now, use.until)
+        except Unavailable:
+            raise
+        except Exception as cause:  # the store may be the deployment's code: anything may come
+            raise Unavailable(Reason.REPLAYS_UNAVAILABLE, f"DPoP.replays raised {type(cause).__name__}") from None
+    else:
+        try:
+            is_first = yield RecordProof(use.proof, now, use.until)
+        except AnswerFailed as failure:
+            unavailable = Unavailable(Reason.REPLAYS_UNAVAILABLE, f"DPoP.replays gave no answer: {failure}")
+            raise unavailable.after(failure.retry_after) from None
+    # True and nothing that merely looks so
+    if is_first is not True:
+        raise InvalidDPoPProof(Reason.PROOF_REPLAYED, "the same key used the same jti before")
+
+
+def _only_proof(credential: Credential) -> str:
+    # (1) not more than one DPoP field; some servers join repeated lines with a comma (RFC 9110 5.3)
+    lines = credential.proofs
+    if not lines:
+        raise InvalidDPoPProof(Reason.MISSING_PROOF, "there is no DPoP header")
+    if len(lines) > 1 or "," in lines[0]:
+        raise InvalidDPoPProof(Reason.SEVERAL_PROOFS, "there are several DPoP headers, or one with a comma")
+    return lines[0].strip(" \t")
+
+
+def _split(proof: str, proofs: Proofs) -> tuple[bytes, bytes, bytes, bytes]:
+    # (2) one well-formed compact JWT
+    if len(proof) > proofs.settings.max_proof:
+        raise _malformed(f"DPoP.max_proof is {proofs.settings.max_proof}")
+    try:
+        signing_input, header, payload, signature = jws.split(proof.encode("ascii"))
+        return signing_input, header, payload, jws.read_signature(signature)
+    except (Denied, UnicodeEncodeError):
+        raise _malformed("the proof is not three segments of base64url") from None
+
+
+def _read_header(segment: bytes, proofs: Proofs, bound_to: bytes) -> Verifier:
+    members = _read_object(segment)
+    # (3) typ, alg and jwk are there; what else is there is ignored, kid, x5c and jku too
+    alg, jwk = members.get("alg"), members.get("jwk")
+    # (4) to the letter: no other kind of JWT is a proof
+    if members.get("typ") != "dpop+jwt":
+        raise InvalidDPoPProof(Reason.PROOF_TYPE, "typ must be dpop+jwt")
+    # (5) an asymmetric algorithm, from our list; neither none nor HS* can be in that
+    if not isinstance(alg, str) or alg not in proofs.settings.algorithms:
+        raise InvalidDPoPProof(Reason.PROOF_ALGORITHM, f"DPoP.algorithms: {', '.join(proofs.settings.algorithms)}")
+    # no extension is understood here (RFC 7515 4.1.11, RFC 7797 6)
+    if "crit" in members or members.get("b64", True) is not True:
+        raise _malformed("the header has crit, or b64 that is not true")
+    if not isinstance(jwk, dict):
+        raise _malformed("jwk must be an object")
+    return _read_key(jwk, alg, bound_to)
+
+
+def _read_key(jwk: Mapping[str, Any], alg: str, bound_to: bytes) -> Verifier:
+    algorithm = ALGORITHMS[alg]
+    if jwk.get("kty") != algorithm.kty or (algorithm.crv is not None and jwk.get("crv") != algorithm.crv):
+        raise _unusable("the key in the proof is not one for its alg")
+    # (7) no private key
+    if not PRIVATE_MEMBERS.isdisjoint(jwk):
+        raise _unusable("the proof shows a private key")
+    if algorithm.kty == "RSA" and any(len(str(jwk.get(name))) > most for name, most in _RSA_CHARACTERS.items()):
+        raise _unusable("an RSA key in a proof may have 4096 bits, its exponent 64")
+    # (12) the key that the token is bound to; any other is not worth the work of reading it
+    try:
+        is_bound_to = hmac.compare_digest(thumbprint(jwk), bound_to)
+    except ValueError:
+        raise _unusable("a member of the key is missing") from None
+    if not is_bound_to:
+        raise InvalidToken(Reason.BINDING_MISMATCH, "the thumbprint of the proof's key is not cnf.jkt")
+    try:
+        key = import_key(jwk)
+    except SkipKey as reason:
+        raise _unusable(str(reason)) from None
+    if key.alg not in {None, alg}:
+        raise _unusable("the key in the proof names another alg")
+    return algorithm.verifier(key.key)
+
+
+def _check_claims(claims: Mapping[str, Any], asked: Asked) -> str:
+    """The claims but for time and token; answers the jti."""
+    get = claims.get
+    # (3) each is there, of its type and not empty
+    for name in ("jti", "htm", "htu", "ath"):
+        value = get(name)
+        if type(value) is not str or not value:
+            raise _malformed(f"{name} must be a non-empty string")
+    if type(get("iat")) not in _NUMBERS:
+        raise _malformed("iat must be a number")
+    # (8) the method, which is case-sensitive (RFC 9110 9.1)
+    if get("htm") != asked.method:
+        raise InvalidDPoPProof(Reason.PROOF_METHOD, "htm is not the method of the request")
+    # (9) the URL, without query and fragment
+    if not same_target(claims["htu"], asked.url):
+        raise InvalidDPoPProof(
+            Reason.PROOF_TARGET, "htu is not the URL of the request (see DPoP.base_url and TrustedProxies.forwarded)"
+        )
+    jti: str = claims["jti"]
+    return jti
+
+
+def _check_time(claims: Mapping[str, Any], proofs: Proofs, asked: Asked) -> float:
+    """(10) and (11), which go together: a nonce of ours tells the time better than the client does.
+
+    Answers when the proof will be good no more, a clock that is behind by the leeway considered.
+    """
+    settings, nonces, now, iat = proofs.settings, proofs.nonces, asked.now, claims["iat"]
+    is_recent = now - settings.window <= iat <= now + min(asked.leeway, settings.window)
+    if nonces is not None and (settings.nonces == "always" or not is_recent or "nonce" in claims):
+        made_at = nonces.made_at(claims.get("nonce"), now, asked.leeway)
+        if made_at is None:
+            refusal = UseDPoPNonce(
+                Reason.PROOF_NONCE, f'no good nonce in the proof; DPoP.nonces is "{settings.nonces}"'
+            )
+            refusal.nonce = nonces.make(now)
+            raise refusal
+        return made_at + nonces.lifetime + asked.leeway
+    if not is_recent:
+        raise InvalidDPoPProof(
+            Reason.PROOF_TIME, f"iat is too long ago (DPoP.window is {settings.window}) or ahead of our clock"
+        )
+    until: float = iat + settings.window + asked.leeway
+    return until
+
+
+def _check_token(claims: Mapping[str, Any], token: str) -> None:
+    # (12) the hash of the token as it was received
+    digest = hashlib.sha256(token.encode("ascii")).digest()
+    expected = binascii.b2a_base64(digest, newline=False).rstrip(b"=").translate(_TO_BASE64URL)
+    if not hmac.compare_digest(claims["ath"].encode("utf-8"), expected):
+        raise InvalidDPoPProof(Reason.PROOF_TOKEN, "ath is not the hash of this token")
+
+
+def _read_object(segment: bytes) -> dict[str, Any]:
+    try:
+        members = strict_json.parse(jws.decode_base64url(segment), _SHAPE)
+    except ValueError:
+        raise _malformed("a segment of the proof is no strict JSON in base64url") from None
+    if not isinstance(members, dict):
+        raise _malformed("a segment of the proof is no JSON object")
+    return members
+
+
+def _malformed(hint: str) -> InvalidDPoPProof:
+    return InvalidDPoPProof(Reason.MALFORMED_PROOF, hint)
+
+
+def _unusable(hint: str) -> InvalidDPoPProof:
+    return InvalidDPoPProof(Reason.PROOF_KEY, hint)

@@ -1,0 +1,1 @@
+"""Where revocations and used proofs are kept."""
