@@ -49,6 +49,15 @@ class Introspect:
     wait: ClassVar[bool] = True
 
 
+@dataclass(frozen=True, slots=True)
+class FindRevocation:
+    """Ask the store of revocations about a verified token. Answered with the `Revocation` that hits it, or None."""
+
+    token: Verified
+    now: float
+    wait: ClassVar[bool] = True
+
+
 Question: TypeAlias = RefreshKeys | Introspect
 #: a computation that yields questions, is sent their answers, and returns a result
 Flow: TypeAlias = Generator[Question, Any, _T]
@@ -63,3 +72,7 @@ class AnswerFailed(Exception):
     def __init__(self, text: str, retry_after: float = 1.0) -> None:
         super().__init__(text)
         self.retry_after = retry_after
+
+
+class AskRemotely(AnswerFailed):
+    """A store of revocations can't answer from memory, but can be asked (`RemoteRevocations.ask`)."""

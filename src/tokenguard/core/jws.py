@@ -25,6 +25,8 @@ _FULL_LAST = frozenset(_ALPHABET)
 _LAST = {0: _FULL_LAST, 2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
 
 
+# base64url of what begins with an opening brace begins with one of these
+_OPENING_BRACES = tuple(b"e" + bytes([second]) for second in b"wxyz0123456789-_")
 #: a header has a handful of members, of which at most a chain of certificates is an array
 _HEADER_SHAPE = Limits(items=32, containers=8)
 
@@ -57,6 +59,11 @@ def received_bytes(token: str, limits: Limits) -> bytes:
         return token.encode("ascii")
     except UnicodeEncodeError:
         raise InvalidToken(Reason.MALFORMED_TOKEN, "the token holds characters beyond ASCII") from None
+
+
+def is_signed(received: bytes) -> bool:
+    """Has it the shape of a signed JWT: three segments, of which the first is an object (RFC 7515 7.1)?"""
+    return received.count(b".") == 2 and received.startswith(_OPENING_BRACES)
 
 
 def split(received: bytes) -> tuple[bytes, bytes, bytes, bytes]:
