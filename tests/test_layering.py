@@ -16,7 +16,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "tokenguard"
 FACADE = "tokenguard"  # the names that tokenguard/__init__.py exports
 
-BELOW_CORE = {"errors", "_checks", "claim_names", "config", "introspection"}
+BELOW_CORE = {"errors", "_checks", "claim_names", "config", "introspection", "logout"}
 BELOW_GUARD = BELOW_CORE | {"core", "runtime", "stores", "feeds"}
 SHARED_BY_ADAPTERS = {"_app_settings", "_forms", "_paths", "_raising"}
 BELOW_ADAPTERS = BELOW_GUARD | {"guard", "providers", "settings", *SHARED_BY_ADAPTERS, FACADE}
@@ -35,8 +35,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "_checks": {"errors"},
     "introspection": {"errors", "_checks"},
+    "logout": {"errors", "_checks"},
     "claim_names": {"errors", "_checks"},
-    "config": {"errors", "_checks", "claim_names", "introspection"},
+    "config": {"errors", "_checks", "claim_names", "introspection", "logout"},
     "core": BELOW_CORE,
     "runtime": BELOW_CORE | {"core"},
     "stores": BELOW_CORE | {"core"},

@@ -8,9 +8,11 @@ from tokenguard.core.model import AccessToken, Request
 from tokenguard.core.requirements import Requirement, all_of, any_of
 from tokenguard.guard import TokenGuard
 from tokenguard.introspection import BearerToken, ClientSecret, Introspection, MutualTLS, PrivateKeyJWT
+from tokenguard.logout import BackchannelLogout
 
 __all__ = [
     "AccessToken",
+    "BackchannelLogout",
     "BearerToken",
     "Challenge",
     "ClaimNames",

@@ -5,6 +5,7 @@
     ├── Denied                         the caller's fault; has .status .error .reason .description
     │   ├── MissingToken               401, challenge without an error code
     │   ├── InvalidRequest             400 invalid_request
+    │   ├── InvalidLogoutToken         400 invalid_request: an issuer's logout token, not a request with one of ours
     │   ├── InvalidToken               401 invalid_token
     │   ├── InvalidDPoPProof           401 invalid_dpop_proof
     │   ├── UseDPoPNonce               401 use_dpop_nonce
@@ -56,6 +57,8 @@ class Reason(StrEnum):
     INACTIVE = "inactive"
     NOT_BOUND = "not_bound"
     BINDING_MISMATCH = "binding_mismatch"
+    # a logout token
+    LOGOUT_REPLAYED = "logout_replayed"
     # what the route demands
     ISSUER_NOT_ALLOWED = "issuer_not_allowed"
     INSUFFICIENT_AUTHENTICATION = "insufficient_authentication"
@@ -93,6 +96,7 @@ DESCRIPTIONS: dict[Reason, str] = {
     Reason.INACTIVE: "The token is not active.",
     Reason.NOT_BOUND: "The token is bound to a sender in a way that cannot be confirmed here.",
     Reason.BINDING_MISMATCH: "The token is bound to another sender.",
+    Reason.LOGOUT_REPLAYED: "The logout token was received before.",
     Reason.ISSUER_NOT_ALLOWED: "The issuer of the token is not accepted for this resource.",
     Reason.INSUFFICIENT_AUTHENTICATION: "A different or more recent authentication of the user is required.",
     Reason.INSUFFICIENT_SCOPE: "The token does not cover what this resource requires.",
@@ -181,6 +185,26 @@ class InvalidRequest(Denied):
     status: ClassVar[int] = 400
     error: ClassVar[str | None] = "invalid_request"
     default_reason = Reason.MALFORMED_CREDENTIALS
+
+
+class InvalidLogoutToken(Denied):
+    """400: what came to the address for logout tokens is none to be believed (Back-Channel Logout 2.8)."""
+
+    status: ClassVar[int] = 400
+    error: ClassVar[str | None] = "invalid_request"
+    default_reason = Reason.MALFORMED_TOKEN
+
+    @property
+    def description(self) -> str:
+        """A fixed sentence that may be shown to the sender."""
+        return _OF_LOGOUT_TOKENS.get(self.reason) or DESCRIPTIONS[self.reason]
+
+
+# where the sentence for access tokens would say something else
+_OF_LOGOUT_TOKENS = {
+    Reason.MISSING_TOKEN: "A logout token is required, as logout_token in a form.",
+    Reason.WRONG_TYPE: "The token is not a logout token.",
+}
 
 
 class InvalidToken(Denied):
