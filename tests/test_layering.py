@@ -18,13 +18,14 @@ FACADE = "tokenguard"  # the names that tokenguard/__init__.py exports
 
 BELOW_CORE = {"errors", "_checks", "claim_names", "config", "introspection", "logout"}
 BELOW_GUARD = BELOW_CORE | {"core", "runtime", "stores", "feeds"}
-SHARED_BY_ADAPTERS = {"_app_settings", "_forms", "_paths", "_raising"}
+SHARED_BY_ADAPTERS = {"_app_settings", "_backchannel", "_forms", "_paths", "_raising"}
 BELOW_ADAPTERS = BELOW_GUARD | {"guard", "providers", "settings", *SHARED_BY_ADAPTERS, FACADE}
 # An adapter for a framework that stands on ASGI or WSGI may share that interface's pieces; else they are strangers.
 ADAPTERS: dict[str, set[str]] = {
     "asgi": set(),
     "wsgi": set(),
-    "fastapi": {"asgi"},
+    "starlette": {"asgi"},
+    "fastapi": {"asgi", "starlette"},
     "mcp": {"asgi"},
     "flask": {"wsgi"},
     "django": {"asgi", "wsgi"},
@@ -40,12 +41,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"errors", "_checks", "claim_names", "introspection", "logout"},
     "core": BELOW_CORE,
     "runtime": BELOW_CORE | {"core"},
-    "stores": BELOW_CORE | {"core"},
+    "stores": BELOW_CORE | {"core", "runtime"},
     "feeds": BELOW_CORE | {"core"},
     "providers": BELOW_CORE,
-    "settings": BELOW_CORE | {"providers"},
+    "settings": BELOW_CORE | {"core", "providers", "runtime", "stores"},
     "guard": BELOW_GUARD | {"settings"},
     "_raising": {"errors"},
+    "_backchannel": BELOW_GUARD | {"guard"},
     "_forms": BELOW_CORE | {"core"},
     "_paths": BELOW_CORE,
     "_app_settings": BELOW_GUARD | {"guard", "settings"},

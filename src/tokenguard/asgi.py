@@ -138,7 +138,11 @@ async def check(
         request = ScopeRequest(scope, subprotocol=subprotocol, form=form)
     if token is None:
         try:
-            token = await guard.aauthenticate(request)
+            policy = requirement.when_revocations_unknown
+            if policy is None:
+                token = await guard.aauthenticate(request)
+            else:
+                token = await guard.aauthenticate(request, when_revocations_unknown=policy)
         except MissingToken as missing:
             if optional:
                 return None

@@ -13,6 +13,7 @@
     │   ├── InsufficientScope          403 insufficient_scope
     │   └── TooManyFailures            429
     └── Unavailable                    503 and Retry-After: our fault or the issuer's, never a 401
+        └── RevocationFailed           a revocation was not kept, and does not count
 
 Nothing else leaves the library, whatever the input. `description` is a fixed sentence that may be shown to the
 client; `hint` is for the operator's log: it names the setting that would change the outcome and holds configured
@@ -69,6 +70,8 @@ class Reason(StrEnum):
     CHECK_FAILED = "check_failed"
     LIVE_CHECK_UNAVAILABLE = "live_check_unavailable"
     INTROSPECTION_UNAVAILABLE = "introspection_unavailable"
+    REVOCATIONS_UNAVAILABLE = "revocations_unavailable"
+    REVOCATION_FAILED = "revocation_failed"
 
 
 # Fixed sentences within the characters that RFC 6750 3 allows in error_description: no quote, no backslash.
@@ -105,6 +108,8 @@ DESCRIPTIONS: dict[Reason, str] = {
     Reason.CHECK_FAILED: "The token cannot be checked at the moment.",
     Reason.LIVE_CHECK_UNAVAILABLE: "The token cannot be checked at the moment.",
     Reason.INTROSPECTION_UNAVAILABLE: "The token cannot be checked at the moment.",
+    Reason.REVOCATIONS_UNAVAILABLE: "The token cannot be checked at the moment.",
+    Reason.REVOCATION_FAILED: "The revocation was not kept.",
 }
 
 
@@ -208,7 +213,12 @@ _OF_LOGOUT_TOKENS = {
 
 
 class InvalidToken(Denied):
-    """401 invalid_token: malformed, expired, revoked or not for us (RFC 6750 3.1)."""
+    """401 invalid_token: malformed, expired, revoked or not for us (RFC 6750 3.1).
+
+    `level`: of the revocation, where it is revoked (`core/revocation.py`).
+    """
+
+    level: str | None = None
 
 
 class InvalidDPoPProof(Denied):
@@ -261,3 +271,9 @@ class Unavailable(_Refusal):
         """Say when it may be worth another try."""
         self.retry_after = max(1, math.ceil(seconds))
         return self
+
+
+class RevocationFailed(Unavailable):
+    """A revocation was not kept: the store is full, or can't be reached. Nothing of it counts; try again."""
+
+    default_reason = Reason.REVOCATION_FAILED

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 from tokenguard.core.model import Verified
+from tokenguard.core.revocation import Revocation
 from tokenguard.errors import Reason
 
 _T = TypeVar("_T")
@@ -58,7 +59,15 @@ class FindRevocation:
     wait: ClassVar[bool] = True
 
 
-Question: TypeAlias = RefreshKeys | Introspect
+@dataclass(frozen=True, slots=True)
+class WriteRevocations:
+    """Have the store keep them, all or none. Answered with None when they are kept where every reader looks."""
+
+    revocations: tuple[Revocation, ...]
+    wait: ClassVar[bool] = True
+
+
+Question: TypeAlias = RefreshKeys | Introspect | FindRevocation | WriteRevocations
 #: a computation that yields questions, is sent their answers, and returns a result
 Flow: TypeAlias = Generator[Question, Any, _T]
 

@@ -16,8 +16,10 @@ from tokenguard.core.credentials import read_credential
 from tokenguard.core.effects import Flow
 from tokenguard.core.keyuse import candidates, is_signed, newer_keys, no_key, usable_keys
 from tokenguard.core.model import AccessToken, Request, Verified
-from tokenguard.core.remote import confirm_live, validate_remotely, whom_to_ask
+from tokenguard.core.remote import confirm_live, verify_remotely, whom_to_ask
 from tokenguard.core.requirements import Requirement, authorize
+from tokenguard.core.revocation import Lookup, WhenUnknown, fingerprint
+from tokenguard.core.revoked import admit
 from tokenguard.core.trust import Memory, SettledHeader, Setup, Trusted, check_header, find_issuer
 from tokenguard.errors import Denied, MissingToken, Unavailable
 
@@ -25,11 +27,14 @@ from tokenguard.errors import Denied, MissingToken, Unavailable
 def check(setup: Setup, request: Request, requirement: Requirement, now: float, monotonic: float) -> Flow[AccessToken]:
     """Authenticate, then authorize."""
     try:
-        token = yield from authenticate(setup, request, now, monotonic, live=requirement.live)
+        token = yield from authenticate(
+            setup, request, now, monotonic,
+            live=requirement.live, when_unknown=requirement.when_revocations_unknown,
+        )  # fmt: skip
     except MissingToken as missing:
         missing.scope = requirement.scope  # so that the client knows what to ask for
         raise
-    authorize(token, requirement, now, setup.leeway, confirmed=True)
+    authorize(token, requirement, now, setup.leeway, setup.revocations.when_unknown, confirmed=True)
     return token
 
 
@@ -39,22 +44,37 @@ def confirm(
     """Ask live about the token of a request that was authenticated before, then authorize."""
     credential = read_credential(request, form_body=setup.form_body)
     token = yield from validate(setup, credential.token, now, monotonic, live=True)
-    authorize(token, requirement, now, setup.leeway, confirmed=True)
+    authorize(token, requirement, now, setup.leeway, setup.revocations.when_unknown, confirmed=True)
     return token
 
 
 def authenticate(
-    setup: Setup, request: Request, now: float, monotonic: float, *, live: bool = False
+    setup: Setup,
+    request: Request,
+    now: float,
+    monotonic: float,
+    *,
+    live: bool = False,
+    when_unknown: WhenUnknown | None = None,
 ) -> Flow[AccessToken]:
     """Who is it: everything but what the route demands."""
     credential = read_credential(request, form_body=setup.form_body)
-    return (yield from validate(setup, credential.token, now, monotonic, live=live))
+    return (yield from validate(setup, credential.token, now, monotonic, live=live, when_unknown=when_unknown))
 
 
-def validate(setup: Setup, token: str, now: float, monotonic: float, *, live: bool = False) -> Flow[AccessToken]:
+def validate(
+    setup: Setup,
+    token: str,
+    now: float,
+    monotonic: float,
+    *,
+    live: bool = False,
+    when_unknown: WhenUnknown | None = None,
+) -> Flow[AccessToken]:
     """One token: verified anew, or remembered and checked for what can change between two requests with it.
 
-    `live`: its issuer must be asked about it now.
+    `live`: it must be asked about now. `when_unknown`: in place of the guard's policy, where nobody can tell whether it
+    is revoked.
     """
     received = jws.received_bytes(token, setup.limits)
     verified, digest = None, b""
@@ -67,13 +87,23 @@ def validate(setup: Setup, token: str, now: float, monotonic: float, *, live: bo
         if setup.introspecting is not None:
             asked = whom_to_ask(setup, setup.introspecting, received)
             if asked is not None:
-                return (yield from validate_remotely(setup, asked, received, now, live=live))
+                verified = yield from verify_remotely(setup, asked, received, now, live=live)
+                return (yield from admit(setup.revocations, verified, now, live=live, when_unknown=when_unknown))
         verified = yield from verify(setup, received, now, monotonic)
+        if verified.id is None:
+            verified = verified._replace(fingerprint=fingerprint(received))
         if setup.tokens is not None:
             setup.tokens.put(digest, verified)
     if live:
-        yield from confirm_live(setup.issuers[verified.configured], received)
-    return AccessToken(verified)
+        yield from confirm_live(setup, setup.issuers[verified.configured], received)
+    return (yield from admit(setup.revocations, verified, now, live=live, when_unknown=when_unknown))
+
+
+def reconsider(setup: Setup, lookup: Lookup, token: AccessToken, now: float) -> Flow[None]:
+    """A token that was let in before: would it be let in now? For what goes on for longer than a request."""
+    verified = token._verified  # noqa: SLF001 - what is checked again is what was checked
+    check_now(verified, now, setup.leeway)
+    yield from admit(lookup, verified, now, live=False, when_unknown=None)
 
 
 def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[Verified]:

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from tokenguard.core import jws
 from tokenguard.core.claims import check_now, run_checks
 from tokenguard.core.effects import AnswerFailed, Flow, Introspect, Outcome
-from tokenguard.core.model import AccessToken
+from tokenguard.core.model import Verified
+from tokenguard.core.revocation import fingerprint
 from tokenguard.core.trust import Introspecting, Setup, Trusted, find_issuer
 from tokenguard.errors import ConfigurationError, Denied, InvalidToken, Reason, Unavailable
 
@@ -65,10 +66,10 @@ def _by_prefix(chosen: Introspecting, received: bytes) -> Trusted:
     raise InvalidToken(Reason.UNKNOWN_ISSUER, "an opaque token that begins with no configured Introspection.prefix")
 
 
-def validate_remotely(
+def verify_remotely(
     setup: Setup, trusted: Trusted, received: bytes, now: float, *, live: bool = False
-) -> Flow[AccessToken]:
-    """A token that its issuer vouches for, and every check that one verified locally gets."""
+) -> Flow[Verified]:
+    """A token that its issuer vouches for, and every check of the token that one verified locally gets."""
     try:
         outcome = yield from _ask(trusted, received, live=live)
         verified = outcome.verified
@@ -80,14 +81,22 @@ def validate_remotely(
     except (Denied, Unavailable) as refusal:
         refusal.issuer = trusted.config.issuer
         raise
-    return AccessToken(verified)
+    # the answer is shared by all who asked, and names no token
+    return verified if verified.id is not None else verified._replace(fingerprint=fingerprint(received))
 
 
-def confirm_live(trusted: Trusted, received: bytes) -> Flow[None]:
-    """Ask the issuer now about a JWT that was verified locally: does it still count?"""
+def confirm_live(setup: Setup, trusted: Trusted, received: bytes) -> Flow[None]:
+    """Ask the issuer now about a JWT that was verified locally: does it still count?
+
+    Where it can't be asked, the store of revocations must be one that can be: `admit` then asks that.
+    """
     if trusted.answers is None:
+        if setup.revocations.can_ask:
+            return
         raise Unavailable(
-            Reason.LIVE_CHECK_UNAVAILABLE, "Requirement(live=True): Issuer.introspection of this issuer is not set"
+            Reason.LIVE_CHECK_UNAVAILABLE,
+            "Requirement(live=True): Issuer.introspection of this issuer is not set, and the store of revocations is "
+            "none that can be asked",
         )
     outcome = yield from _ask(trusted, received, live=True)
     if not outcome.active:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from tokenguard._checks import require_flag, require_number, string_tuple
 from tokenguard.core.model import AccessToken
+from tokenguard.core.revocation import WhenUnknown, require_when_unknown
 from tokenguard.errors import (
     ConfigurationError,
     Denied,
@@ -107,7 +108,9 @@ class Requirement:
 
     `scopes`: see `Scopes`. `issuers`: issuer identifiers of which the token must be from one. `acr_values`: one of
     these as `acr`, in order of preference; `max_age`: seconds since the user logged in, at most (RFC 9470 3).
-    `live`: the token must be asked about at its issuer now; needs `check` or `acheck`, and a guard that can ask.
+    `live`: the token must be asked about now, at its issuer (`Issuer.introspection`), at a store of revocations that
+    can be asked, or at both, as the guard has them; needs `check` or `acheck`, and a guard that can ask one of them.
+    `when_revocations_unknown`: in place of the guard's, where nobody can tell whether the token is revoked.
     """
 
     scopes: Scopes | None = None
@@ -116,6 +119,7 @@ class Requirement:
     live: bool = False
     acr_values: Iterable[str] = ()
     max_age: int | None = None
+    when_revocations_unknown: WhenUnknown | None = None
 
     def __post_init__(self) -> None:
         if self.scopes is not None:
@@ -132,6 +136,8 @@ class Requirement:
             if not isinstance(self.max_age, int):
                 raise ConfigurationError("Requirement.max_age must be whole seconds (RFC 9470 3)")
             require_number("Requirement.max_age", self.max_age, low=0)
+        if self.when_revocations_unknown is not None:
+            require_when_unknown("Requirement.when_revocations_unknown", self.when_revocations_unknown)
 
     @property
     def scope(self) -> str | None:
@@ -180,12 +186,23 @@ def _expression(scopes: Scopes) -> AllOf | AnyOf:
 
 
 def authorize(
-    token: AccessToken, requirement: Requirement, now: float, leeway: float, *, confirmed: bool = False
+    token: AccessToken,
+    requirement: Requirement,
+    now: float,
+    leeway: float,
+    when_unknown: WhenUnknown,
+    *,
+    confirmed: bool = False,
 ) -> None:
-    """Raises unless the token meets the requirement. `now` in epoch seconds. `confirmed`: its issuer was asked."""
+    """Raises unless the token meets the requirement. `now` in epoch seconds. `confirmed`: it was asked about live.
+
+    `when_unknown`: the guard's policy for tokens of which nobody could tell whether they are revoked.
+    """
     try:
         _check_issuer(token, requirement)
         _check_live(requirement, confirmed=confirmed)
+        if token.is_unconfirmed:
+            _check_unconfirmed(requirement.when_revocations_unknown or when_unknown)
         _check_authentication(token, requirement, now, leeway)
         _check_scopes(token, requirement)
     except (Denied, Unavailable) as refusal:
@@ -203,6 +220,13 @@ def _check_live(requirement: Requirement, *, confirmed: bool) -> None:
         raise Unavailable(
             Reason.LIVE_CHECK_UNAVAILABLE, "Requirement(live=True): authorize() asks nobody; use check or acheck"
         )
+
+
+def _check_unconfirmed(when_unknown: WhenUnknown) -> None:
+    # it was let in by another policy than this route's: that of the guard, or of another route
+    if when_unknown == "closed":
+        hint = "whether it is revoked could not be told (see when_revocations_unknown)"
+        raise Unavailable(Reason.REVOCATIONS_UNAVAILABLE, hint)
 
 
 def _check_authentication(token: AccessToken, requirement: Requirement, now: float, leeway: float) -> None:

@@ -11,7 +11,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self, TypeAlias
 
 from tokenguard._checks import require_number
 from tokenguard.config import Issuer
@@ -19,6 +19,8 @@ from tokenguard.core import jws
 from tokenguard.core.model import Verified
 from tokenguard.errors import ConfigurationError
 
+#: where nobody can tell whether a token is revoked: "closed" refuses it with 503, "open" lets it in with an alarm
+WhenUnknown: TypeAlias = Literal["closed", "open"]
 #: characters of a value: no identifier that fits into a token is longer
 MAX_VALUE = 16 * 1024
 #: before what stands for the value of a token without `jti`
@@ -150,6 +152,12 @@ def last_moment(config: Issuer, issued: float, leeway: float) -> float:
     return issued + config.max_lifetime + 2 * leeway
 
 
+def require_when_unknown(name: str, value: object) -> None:
+    """Raises unless it is such a policy."""
+    if value not in {"closed", "open"}:
+        raise ConfigurationError(f'{name} must be "closed" or "open"')
+
+
 @dataclass(frozen=True, slots=True)
 class StoreState:
     """How a store of revocations is. Times in seconds; None where it is not known.
@@ -183,6 +191,10 @@ class RemoteRevocations(Protocol):
 
     async def ask(self, token: Verified, now: float) -> Revocation | None:
         """As `LocalRevocations.find`, in one round trip. With both, this is for `Requirement(live=True)`."""
+
+
+#: what `TokenGuard(revocations=...)` takes: either or both
+Store: TypeAlias = LocalRevocations | RemoteRevocations
 
 
 class LocalWrites(Protocol):
@@ -224,3 +236,16 @@ class Reporting(Protocol):
 
     def state(self, now: float) -> StoreState:
         """For `guard.health()`. Waits for nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lookup:
+    """How a guard's store of revocations is asked. `find`: from memory, None where it can't be. `can_ask`: remotely.
+
+    `alarm`: told of a token that was let in although nobody could tell, and why.
+    """
+
+    find: Callable[[Verified, float], Revocation | None] | None
+    can_ask: bool
+    when_unknown: WhenUnknown
+    alarm: Callable[[Verified, str], None]
