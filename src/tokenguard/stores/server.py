@@ -81,7 +81,7 @@ class Server:
         keys = self._keys
         arguments = write_arguments(revocations, now, self._kept, secrets.token_hex(8) if mark else "")
         names = (keys.entries, keys.ends, keys.changes)
-        _, news = await self._script(WRITE, names, arguments, self._timeout + len(revocations) * _WRITING_TIME)
+        news = await self._script(WRITE, names, arguments, self._timeout + len(revocations) * _WRITING_TIME)
         return int(news)
 
     async def marks(self) -> tuple[bytes, bytes]:
@@ -172,7 +172,7 @@ class Server:
             retry=Retry(NoBackoff(), 1),  # for a connection that was closed while idle; every command may come twice
             protocol=2,
         )
-        return client_library.Redis(connection_pool=pool)
+        return client_library.Redis.from_pool(pool)  # which closes it, too
 
 
 def check_source(source: object) -> None:

@@ -57,44 +57,60 @@ class Script:
 
 
 # Times stay the text that the writer sent: Lua would round them to 14 digits. What is held already, and what is new,
-# are joined to the later end of each, so that writing is idempotent and its order does not matter. All entries of one
-# call become visible at once, and with their records.
+# are joined to the later end of each, so that writing is idempotent and its order does not matter. A script that fails
+# keeps what it did until then, so everything that can fail comes first, and the records before the entries: an entry
+# without its record would never reach a replica.
 WRITE = Script.of("""
 local entries, ends, changes = KEYS[1], KEYS[2], KEYS[3]
 local now, nonce, kept, margin, mark = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local function later(one, other)
   if one == 'inf' or other == 'inf' then return 'inf' end
-  if tonumber(one) >= tonumber(other) then return one end
+  if tonumber(one) >= (tonumber(other) or -1) then return one end
   return other
 end
 local tip = redis.call('HGET', entries, 'tip')
 if not tip then
-  redis.call('DEL', ends, changes)
+  if redis.call('EXISTS', ends, changes) > 0 then redis.call('DEL', ends, changes) end
   tip = '0-0'
 end
-local news = {}
-for i = 6, #ARGV, 3 do
-  local field, before, over = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local held = redis.call('HGET', entries, field)
+redis.call('ZCARD', ends)
+local fields, values, over_of = {}, {}, {}
+for field, before, over in string.gmatch(ARGV[6], '([^\\n]+)\\n(%S+) (%S+)') do
+  local held = values[field] or redis.call('HGET', entries, field)
   if held then
     local held_before, held_over = string.match(held, '^(%S+) (%S+)$')
     before, over = later(before, held_before), later(over, held_over)
   end
   local value = before .. ' ' .. over
   if held ~= value then
-    redis.call('HSET', entries, field, value)
-    redis.call('ZADD', ends, over, field)
-    news[#news + 1] = field
-    news[#news + 1] = value
+    if not values[field] then fields[#fields + 1] = field end
+    values[field], over_of[field] = value, over
   end
 end
 local number = tonumber(string.match(tip, '^%d+'))
-for first = 1, #news, 400 do
+for first = 1, #fields, 200 do
   number = number + 1
   tip = string.format('%.0f', number) .. '-' .. nonce
-  redis.call('XADD', changes, 'MAXLEN', '~', kept, tip, unpack(news, first, math.min(first + 399, #news)))
+  local record = {'XADD', changes, 'MAXLEN', '~', kept, tip}
+  for i = first, math.min(first + 199, #fields) do
+    record[#record + 1] = fields[i]
+    record[#record + 1] = values[fields[i]]
+  end
+  local failed = redis.pcall(unpack(record))['err']
+  if failed then
+    -- anything but a stream that is not ours: no memory, say, which a script is told of by its first write alone
+    if not string.find(failed, 'WRONGTYPE') and not string.find(failed, 'equal or smaller') then
+      return redis.error_reply(failed)
+    end
+    redis.call('DEL', changes)
+    redis.call(unpack(record))
+  end
 end
-if #news > 0 then redis.call('HSET', entries, 'tip', tip) end
+for _, field in ipairs(fields) do
+  redis.call('HSET', entries, field, values[field])
+  redis.call('ZADD', ends, over_of[field], field)
+end
+if #fields > 0 then redis.call('HSET', entries, 'tip', tip) end
 if mark ~= '' then redis.call('HSETNX', entries, 'epoch', mark) end
 local server_now = tonumber(redis.call('TIME')[1])
 local past = redis.call('ZRANGEBYSCORE', ends, '-inf', math.min(now, server_now) - margin, 'LIMIT', 0, 200)
@@ -102,7 +118,7 @@ if #past > 0 then
   redis.call('HDEL', entries, unpack(past))
   redis.call('ZREM', ends, unpack(past))
 end
-return {redis.call('HGET', entries, 'epoch') or '', #news / 2}
+return #fields
 """)
 
 # Reads mark, tip and records at one moment. The record one stands at is read again: if it is not there, the history
@@ -118,8 +134,8 @@ end
 return {epoch, tip, records}
 """)
 
-# A page of entries in one string, as `PULL` has each record: the client takes ten times as long over a list of them.
-# No name and no value has a line break.
+# A page of entries in one string, as each record and what is written: the client takes ten times as long over a list
+# of them. No name and no value has a line break.
 SCAN = Script.of("""
 local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
 return {page[1], table.concat(page[2], '\\n')}
@@ -155,13 +171,13 @@ def field_of(issuer: str, level: Level, value: str) -> bytes:
 
 def write_arguments(revocations: Iterable[Revocation], now: float, kept: int, mark: str) -> list[bytes | str]:
     """What `WRITE` wants. `kept`: records of the stream; `mark`: for a store that has none, or empty."""
-    arguments: list[bytes | str] = [repr(float(now)), str(secrets.randbelow(2**63)), str(kept), str(SWEEP_MARGIN), mark]
+    lines: list[bytes] = []
     for each in revocations:
-        name = field_of(each.issuer, each.level, each.value)
         # whole minutes, as a `RevocationBook` has them: what a replica holds and what the store has can be compared
         over = float(math.ceil(each.until / 60) * 60)
-        arguments += (name, repr(float(each.before)), repr(over))
-    return arguments
+        lines += (field_of(each.issuer, each.level, each.value), b"%r %r" % (float(each.before), over))
+    nonce = str(secrets.randbelow(2**63))
+    return [repr(float(now)), nonce, str(kept), str(SWEEP_MARGIN), mark, b"\n".join(lines)]
 
 
 def read_entry(name: bytes, value: Any) -> Revocation:
