@@ -22,12 +22,14 @@ from functools import cache, wraps
 from inspect import iscoroutinefunction
 from typing import Any, ParamSpec, TypeVar, cast
 
-from flask import Blueprint, Flask, current_app, request
+from flask import Blueprint, Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.local import LocalProxy
 
 from tokenguard._app_settings import guard_from_settings
+from tokenguard._backchannel import answer, check_guard
 from tokenguard._checks import require_flag, string_tuple
+from tokenguard._forms import is_length_searchable
 from tokenguard._paths import ExemptPaths
 from tokenguard._raising import framework_error
 from tokenguard.core.challenge import Challenge
@@ -146,6 +148,32 @@ class Protect:
                 raise _as_werkzeug(error, guard) from None
         except (Denied, Unavailable) as error:
             raise _as_werkzeug(error, guard) from None
+
+
+def backchannel_logout(guard: TokenGuard | None = None) -> Callable[[], Response]:
+    """A view for POST: the `backchannel_logout_uri` of a client, see `BackchannelLogout`.
+
+        app.post("/backchannel-logout")(backchannel_logout(guard))
+
+    It takes no access token: `Protect.all` needs `except_=["backchannel_logout"]`. `guard`: None for that of the app's
+    config. Raises `ConfigurationError` where no issuer of the guard has `Issuer.logout`.
+    """
+    if guard is not None:
+        check_guard(guard)
+
+    def backchannel_logout() -> Response:
+        receiver = guard or _guard_of_app()
+        check_guard(receiver)
+        body = request.get_data() if is_length_searchable(request.headers.get("Content-Length", "")) else None
+        written = answer(receiver, request.headers.get("Content-Type", ""), body)
+        return Response(
+            json.dumps(written.body) if written.body else None,
+            written.status,
+            written.headers,
+            content_type="application/json" if written.body else None,
+        )
+
+    return backchannel_logout
 
 
 def _read_form() -> Form | None:
