@@ -23,6 +23,8 @@ from tokenguard.errors import ConfigurationError
 WhenUnknown: TypeAlias = Literal["closed", "open"]
 #: characters of a value: no identifier that fits into a token is longer
 MAX_VALUE = 16 * 1024
+#: where the year 9999 ends, in epoch seconds: what is later is a mistake
+MAX_TIME = 253_402_300_800
 #: before what stands for the value of a token without `jti`
 FINGERPRINT_PREFIX = "fingerprint:"
 
@@ -66,9 +68,9 @@ class Revocation:
             raise ConfigurationError(f"Revocation.value must be a string of at most {MAX_VALUE} characters")
         if bool(self.value) == (self.level is Level.ISSUER):
             raise ConfigurationError("Revocation.value must be empty for a whole issuer, and only then")
-        require_number("Revocation.until", self.until, low=0)
+        require_number("Revocation.until", self.until, low=0, high=MAX_TIME)
         if self.before != math.inf:
-            require_number("Revocation.before", self.before, low=0)
+            require_number("Revocation.before", self.before, low=0, high=MAX_TIME)
             if self.level is Level.TOKEN:
                 raise ConfigurationError("Revocation.before: a single token is revoked whenever it was issued")
         elif self.level in DATED:

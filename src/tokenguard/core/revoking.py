@@ -53,6 +53,8 @@ def revoke(
     else:
         if named.keys() - {"until"}:
             raise ConfigurationError("revoke: a token says itself whose it is; beside it goes only until")
+        if not isinstance(token, str | AccessToken):
+            raise ConfigurationError("revoke: a token is the string that was sent, or what a guard made of it")
         if isinstance(token, str):
             # a forged token would revoke someone else's: only one that its issuer vouches for is looked into
             unasked = dataclasses.replace(setup, revocations=_UNASKED)
@@ -98,6 +100,8 @@ def _of_names(setup: Setup, named: Named, now: float) -> Revocation:
     before = named.get("before")
     if before is None:
         before = now if level in DATED else math.inf
+    else:
+        require_number("revoke: before", before, low=0)
     return _checked(setup, issuer, level, value, before, named.get("until"), now)  # type: ignore[arg-type] # Revocation looks
 
 
