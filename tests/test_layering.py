@@ -16,15 +16,16 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "tokenguard"
 FACADE = "tokenguard"  # the names that tokenguard/__init__.py exports
 
-BELOW_CORE = {"errors", "_checks", "claim_names", "config", "introspection", "possession", "proxies"}
+BELOW_CORE = {"errors", "_checks", "claim_names", "config", "introspection", "logout", "possession", "proxies"}
 BELOW_GUARD = BELOW_CORE | {"core", "runtime", "stores", "feeds"}
-SHARED_BY_ADAPTERS = {"_app_settings", "_forms", "_paths", "_raising"}
+SHARED_BY_ADAPTERS = {"_app_settings", "_backchannel", "_forms", "_paths", "_raising"}
 BELOW_ADAPTERS = BELOW_GUARD | {"guard", "providers", "settings", *SHARED_BY_ADAPTERS, FACADE}
 # An adapter for a framework that stands on ASGI or WSGI may share that interface's pieces; else they are strangers.
 ADAPTERS: dict[str, set[str]] = {
     "asgi": set(),
     "wsgi": set(),
-    "fastapi": {"asgi"},
+    "starlette": {"asgi"},
+    "fastapi": {"asgi", "starlette"},
     "mcp": {"asgi"},
     "flask": {"wsgi"},
     "django": {"asgi", "wsgi"},
@@ -35,18 +36,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "_checks": {"errors"},
     "introspection": {"errors", "_checks"},
+    "logout": {"errors", "_checks"},
     "claim_names": {"errors", "_checks"},
     "proxies": {"errors", "_checks"},
-    "config": {"errors", "_checks", "claim_names", "introspection"},
+    "config": {"errors", "_checks", "claim_names", "introspection", "logout"},
     "possession": {"errors", "_checks", "config"},
     "core": BELOW_CORE,
     "runtime": BELOW_CORE | {"core"},
     "stores": BELOW_CORE | {"core", "runtime"},
     "feeds": BELOW_CORE | {"core"},
     "providers": BELOW_CORE,
-    "settings": BELOW_CORE | {"providers", "stores"},
+    "settings": BELOW_CORE | {"core", "providers", "runtime", "stores"},
     "guard": BELOW_GUARD | {"settings"},
     "_raising": {"errors"},
+    "_backchannel": BELOW_GUARD | {"guard"},
     "_forms": BELOW_CORE | {"core"},
     "_paths": BELOW_CORE,
     "_app_settings": BELOW_GUARD | {"guard", "settings"},

@@ -8,12 +8,14 @@ from tokenguard.core.model import AccessToken, Request
 from tokenguard.core.requirements import Requirement, all_of, any_of
 from tokenguard.guard import TokenGuard
 from tokenguard.introspection import BearerToken, ClientSecret, Introspection, MutualTLS, PrivateKeyJWT
+from tokenguard.logout import BackchannelLogout
 from tokenguard.possession import MTLS, DPoP
 from tokenguard.proxies import TrustedProxies
 
 __all__ = [
     "MTLS",
     "AccessToken",
+    "BackchannelLogout",
     "BearerToken",
     "Challenge",
     "ClaimNames",

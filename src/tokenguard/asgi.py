@@ -177,7 +177,9 @@ async def check(
         request = ScopeRequest(scope, subprotocol, None if read_form is None else await read_form())
     if token is None:
         try:
-            token = tokens[guard] = await guard.aauthenticate(request)
+            token = tokens[guard] = await guard.aauthenticate(
+                request, when_revocations_unknown=requirement.when_revocations_unknown
+            )
         except MissingToken as missing:
             if optional:
                 return None

@@ -17,7 +17,7 @@ Where: TypeAlias = str | tuple[str, ...] | list[str | tuple[str, ...]] | tuple[P
 #: as the last step of a path: the names of the object's members, where they are what is meant
 MEMBER_NAMES = "*"
 
-_SOURCES = ("scopes", "client", "audience", "tenant", "roles", "permissions", "user")
+_SOURCES = ("scopes", "client", "audience", "tenant", "roles", "permissions", "session", "user")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,9 @@ class ClaimNames:
     step may be `"*"` for the names of an object's members. After the settings are made each is a tuple of paths.
 
     The first that is there counts for `scopes` (a string of scopes, or an array of them; by default scope, then
-    scp), `client` (by default client_id, azp, cid, appid), `audience` (by default aud) and `tenant`. These four are
-    for `profile="jwt"`, except `tenant`: RFC 9068 fixes the others' names.
+    scp), `client` (by default client_id, azp, cid, appid), `audience` (by default aud), `tenant`, and `session`: the
+    session, or family of refresh tokens, that the token comes from and can be revoked with (by default sid). The first
+    three are for `profile="jwt"`: RFC 9068 fixes their names.
     All that are there count for `roles` and `permissions` (an array of strings, or one string as a whole).
 
     `scope_prefix`: what scopes begin with towards clients, as `api://app/`: taken off the token's scopes, and
@@ -46,6 +47,7 @@ class ClaimNames:
     tenant: Where | None = None
     roles: Where | None = None
     permissions: Where | None = None
+    session: Where | None = None
     scope_prefix: str = ""
     other_audiences: tuple[str, ...] = ()
     client_subject: str = "{client_id}"

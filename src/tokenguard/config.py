@@ -12,6 +12,7 @@ from tokenguard._checks import require_flag, require_number, require_url, string
 from tokenguard.claim_names import ClaimNames
 from tokenguard.errors import ConfigurationError
 from tokenguard.introspection import Introspection
+from tokenguard.logout import BackchannelLogout
 
 Profile: TypeAlias = Literal["rfc9068", "jwt"]
 ClaimCheck: TypeAlias = Callable[[Mapping[str, Any]], bool]
@@ -152,6 +153,8 @@ class Issuer:
     whose every other check passed, and answer whether it is accepted; a pure function, since its verdict is
     remembered with the token. `keys`: a `KeyPolicy`. `introspection`: an `Introspection`, to have the issuer asked
     about opaque tokens, or about tokens of routes that want it.
+    `logout`: a `BackchannelLogout`, to believe the issuer's logout tokens; needs `max_lifetime`, after which nothing
+    that a logout ended is remembered.
     `insecure_http`: allows http:// URLs beyond loopback: whoever is on the network path can then forge tokens.
     """
 
@@ -170,6 +173,7 @@ class Issuer:
     checks: tuple[ClaimCheck, ...] = ()
     keys: KeyPolicy = KeyPolicy()
     introspection: Introspection | None = None
+    logout: BackchannelLogout | None = None
     insecure_http: bool = False
 
     def __post_init__(self) -> None:
@@ -201,6 +205,15 @@ class Issuer:
             if not isinstance(self.introspection, Introspection):
                 raise ConfigurationError("Issuer.introspection must be an Introspection")
             self.introspection.check_endpoint(insecure_http=self.insecure_http)
+        if self.logout is not None:
+            self._check_logout(self.logout)
+
+    def _check_logout(self, logout: BackchannelLogout) -> None:
+        if not isinstance(logout, BackchannelLogout):
+            raise ConfigurationError("Issuer.logout must be a BackchannelLogout")
+        algorithm_names("BackchannelLogout.algorithms", logout.algorithms)
+        if self.max_lifetime is None:
+            raise ConfigurationError("Issuer.logout needs Issuer.max_lifetime: how long a logout must be remembered")
 
     def _check_plain_jwt(self) -> None:
         if not isinstance(self.claims, ClaimNames):

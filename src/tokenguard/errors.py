@@ -5,6 +5,7 @@
     ├── Denied                         the caller's fault; has .status .error .reason .description
     │   ├── MissingToken               401, challenge without an error code
     │   ├── InvalidRequest             400 invalid_request
+    │   ├── InvalidLogoutToken         400 invalid_request: an issuer's logout token, not a request with one of ours
     │   ├── InvalidToken               401 invalid_token
     │   ├── InvalidDPoPProof           401 invalid_dpop_proof
     │   ├── UseDPoPNonce               401 use_dpop_nonce
@@ -12,6 +13,7 @@
     │   ├── InsufficientScope          403 insufficient_scope
     │   └── TooManyFailures            429
     └── Unavailable                    503 and Retry-After: our fault or the issuer's, never a 401
+        └── RevocationFailed           a revocation was not kept, and does not count
 
 Nothing else leaves the library, whatever the input. `description` is a fixed sentence that may be shown to the
 client; `hint` is for the operator's log: it names the setting that would change the outcome and holds configured
@@ -73,6 +75,8 @@ class Reason(StrEnum):
     PROOF_NONCE = "proof_nonce"
     PROOF_TOKEN = "proof_token"
     PROOF_REPLAYED = "proof_replayed"
+    # a logout token
+    LOGOUT_REPLAYED = "logout_replayed"
     # what the route demands
     ISSUER_NOT_ALLOWED = "issuer_not_allowed"
     INSUFFICIENT_AUTHENTICATION = "insufficient_authentication"
@@ -84,6 +88,8 @@ class Reason(StrEnum):
     LIVE_CHECK_UNAVAILABLE = "live_check_unavailable"
     INTROSPECTION_UNAVAILABLE = "introspection_unavailable"
     REPLAYS_UNAVAILABLE = "replays_unavailable"
+    REVOCATIONS_UNAVAILABLE = "revocations_unavailable"
+    REVOCATION_FAILED = "revocation_failed"
 
 
 # Fixed sentences within the characters that RFC 6750 3 allows in error_description: no quote, no backslash.
@@ -127,6 +133,7 @@ DESCRIPTIONS: dict[Reason, str] = {
     Reason.PROOF_NONCE: "The DPoP proof must hold the nonce in the DPoP-Nonce header.",
     Reason.PROOF_TOKEN: "The ath of the DPoP proof is not that of the token.",
     Reason.PROOF_REPLAYED: "The DPoP proof was used before.",
+    Reason.LOGOUT_REPLAYED: "The logout token was received before.",
     Reason.ISSUER_NOT_ALLOWED: "The issuer of the token is not accepted for this resource.",
     Reason.INSUFFICIENT_AUTHENTICATION: "A different or more recent authentication of the user is required.",
     Reason.INSUFFICIENT_SCOPE: "The token does not cover what this resource requires.",
@@ -136,6 +143,8 @@ DESCRIPTIONS: dict[Reason, str] = {
     Reason.LIVE_CHECK_UNAVAILABLE: "The token cannot be checked at the moment.",
     Reason.INTROSPECTION_UNAVAILABLE: "The token cannot be checked at the moment.",
     Reason.REPLAYS_UNAVAILABLE: "The DPoP proof cannot be checked at the moment.",
+    Reason.REVOCATIONS_UNAVAILABLE: "The token cannot be checked at the moment.",
+    Reason.REVOCATION_FAILED: "The revocation was not kept.",
 }
 
 
@@ -220,8 +229,33 @@ class InvalidRequest(Denied):
     default_reason = Reason.MALFORMED_CREDENTIALS
 
 
+class InvalidLogoutToken(Denied):
+    """400: what came to the address for logout tokens is none to be believed (Back-Channel Logout 2.8)."""
+
+    status: ClassVar[int] = 400
+    error: ClassVar[str | None] = "invalid_request"
+    default_reason = Reason.MALFORMED_TOKEN
+
+    @property
+    def description(self) -> str:
+        """A fixed sentence that may be shown to the sender."""
+        return _OF_LOGOUT_TOKENS.get(self.reason) or DESCRIPTIONS[self.reason]
+
+
+# where the sentence for access tokens would say something else
+_OF_LOGOUT_TOKENS = {
+    Reason.MISSING_TOKEN: "A logout token is required, as logout_token in a form.",
+    Reason.WRONG_TYPE: "The token is not a logout token.",
+}
+
+
 class InvalidToken(Denied):
-    """401 invalid_token: malformed, expired, revoked or not for us (RFC 6750 3.1)."""
+    """401 invalid_token: malformed, expired, revoked or not for us (RFC 6750 3.1).
+
+    `level`: of the revocation, where it is revoked (`core/revocation.py`).
+    """
+
+    level: str | None = None
 
 
 class InvalidDPoPProof(Denied):
@@ -277,3 +311,9 @@ class Unavailable(_Refusal):
         """Say when it may be worth another try."""
         self.retry_after = max(1, math.ceil(seconds))
         return self
+
+
+class RevocationFailed(Unavailable):
+    """A revocation was not kept: the store is full, or can't be reached. Nothing of it counts; try again."""
+
+    default_reason = Reason.REVOCATION_FAILED

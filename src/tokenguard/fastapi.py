@@ -14,7 +14,7 @@ challenge, CORS headers are kept, and the app's own handler for any of these cla
 
 FastAPI parses a JSON body before it runs dependencies, so a malformed one is a 422 for anybody; and dependencies do not
 reach mounted applications. `tokenguard.asgi.TokenGuardMiddleware` comes before both. `unprotected_routes` lists what
-nothing protects.
+nothing protects. `tokenguard.starlette` has what is for connections that last, and for back-channel logout.
 """
 
 from __future__ import annotations
@@ -49,6 +49,16 @@ from tokenguard.core.model import AccessToken, Form
 from tokenguard.core.requirements import AllOf, Requirement, Scopes, requirement_of
 from tokenguard.errors import ConfigurationError, Denied, Unavailable
 from tokenguard.guard import TokenGuard
+from tokenguard.starlette import backchannel_logout, ending_with_token, until_token_ends
+
+__all__ = [
+    "Protect",
+    "UnprotectedRoute",
+    "backchannel_logout",
+    "ending_with_token",
+    "unprotected_routes",
+    "until_token_ends",
+]
 
 
 class Protect(SecurityBase):

@@ -27,7 +27,9 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.local import LocalProxy
 
 from tokenguard._app_settings import guard_from_settings
+from tokenguard._backchannel import answer, check_guard
 from tokenguard._checks import require_flag, string_tuple
+from tokenguard._forms import is_length_searchable
 from tokenguard._paths import ExemptPaths
 from tokenguard._raising import framework_error
 from tokenguard.core.challenge import Challenge
@@ -155,6 +157,32 @@ def _with_headers(headers: list[tuple[str, str]], response: Response) -> Respons
     for name, value in headers:
         response.headers[name] = value
     return response
+
+
+def backchannel_logout(guard: TokenGuard | None = None) -> Callable[[], Response]:
+    """A view for POST: the `backchannel_logout_uri` of a client, see `BackchannelLogout`.
+
+        app.post("/backchannel-logout")(backchannel_logout(guard))
+
+    It takes no access token: `Protect.all` needs `except_=["backchannel_logout"]`. `guard`: None for that of the app's
+    config. Raises `ConfigurationError` where no issuer of the guard has `Issuer.logout`.
+    """
+    if guard is not None:
+        check_guard(guard)
+
+    def backchannel_logout() -> Response:
+        receiver = guard or _guard_of_app()
+        check_guard(receiver)
+        body = request.get_data() if is_length_searchable(request.headers.get("Content-Length", "")) else None
+        written = answer(receiver, request.headers.get("Content-Type", ""), body)
+        return Response(
+            json.dumps(written.body) if written.body else None,
+            written.status,
+            written.headers,
+            content_type="application/json" if written.body else None,
+        )
+
+    return backchannel_logout
 
 
 def _read_form() -> Form | None:

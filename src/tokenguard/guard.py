@@ -4,40 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
-from urllib.parse import urlsplit
+from typing import Any, Self, TypeVar, Unpack
 
 from tokenguard._checks import require_flag, require_number, string_tuple
 from tokenguard.config import MAX_LEEWAY, TENANT_PLACE, HTTPSettings, Issuer, Limits
 from tokenguard.core import pipeline
-from tokenguard.core.challenge import Challenge, write_challenge
+from tokenguard.core.challenge import Challenge, default_realm, write_challenge
 from tokenguard.core.credentials import may_hold_form_token, read_credential
+from tokenguard.core.effects import Flow
 from tokenguard.core.model import AccessToken, Credential, Request, Verified
 from tokenguard.core.remote import introspecting
 from tokenguard.core.requirements import Requirement, Scopes, authorize, one_of
+from tokenguard.core.revocation import Revocation, Store, WhenUnknown, require_when_unknown
+from tokenguard.core.revoking import Named, revoke
 from tokenguard.core.trust import Setup
 from tokenguard.errors import ConfigurationError, Denied, Unavailable
+from tokenguard.feeds.backchannel import Backchannel
 from tokenguard.possession import MTLS, DPoP
 from tokenguard.proxies import TrustedProxies
 from tokenguard.runtime import observe
 from tokenguard.runtime.drivers import arun, run
 from tokenguard.runtime.health import Health
-from tokenguard.runtime.http import tls_context
+from tokenguard.runtime.http import check_settings
 from tokenguard.runtime.introspector import Clocks
 from tokenguard.runtime.issuers import Issuers, issuer_configs
+from tokenguard.runtime.revoking import Revoking
 from tokenguard.runtime.senders import build_senders
 from tokenguard.runtime.tokencache import BoundedMemory
+from tokenguard.runtime.watching import Watches
 from tokenguard.settings import arguments_from_environ, arguments_from_mapping
+from tokenguard.stores import MemoryRevocations
 from tokenguard.stores.replays import MemoryReplays
 
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.1, 5.6.2
 #: headers remembered: a handful of keys and types an issuer
 _HEADERS_AN_ISSUER = 16
+#: logout tokens remembered: each is good for minutes only, and nobody but an issuer can make one
+_LOGOUT_TOKENS = 10_000
+_T = TypeVar("_T")
 
 
 class TokenGuard:
@@ -50,6 +60,9 @@ class TokenGuard:
     and refuse forms over 64 KiB. `limits`, `http`: see there. `request_id_header`: whose value is put into log records.
     `dpop`, `mtls`: accept tokens that are bound to their sender, which are refused otherwise; `proxies`: who may speak
     for a client's certificate and for the URL that it addressed.
+    `revocations`: a store of them (`tokenguard.stores`), by default one in this process's memory;
+    `when_revocations_unknown`: "closed" answers 503 where it can't tell, "open" lets the token in, with an alarm in the
+    log.
 
     Raises `ConfigurationError`, naming the setting. Opens no socket and starts no thread before it must.
 
@@ -78,6 +91,8 @@ class TokenGuard:
         dpop: DPoP | None = None,
         mtls: MTLS | None = None,
         proxies: TrustedProxies | None = None,
+        revocations: Store | None = None,
+        when_revocations_unknown: WhenUnknown = "closed",
     ) -> None:
         audiences = string_tuple("audience", audience)
         configs = issuer_configs(issuers)
@@ -92,17 +107,22 @@ class TokenGuard:
             raise ConfigurationError("request_id_header must be the name of a header field")
         if not isinstance(limits, Limits) or not isinstance(http, HTTPSettings):
             raise ConfigurationError("limits must be a Limits, http an HTTPSettings")
-        _check_http(http)
+        check_settings(http)
         replays = dpop.replays if isinstance(dpop, DPoP) and dpop.replays is not None else MemoryReplays()
         senders = build_senders(dpop, mtls, proxies, replays=replays, keys=token_cache, leeway=leeway)
+        require_when_unknown("when_revocations_unknown", when_revocations_unknown)
+        store = MemoryRevocations(monotonic=monotonic) if revocations is None else revocations
 
         #: does it accept tokens in form bodies? Adapters then hand over forms, see `wants_form_body`
         self.form_body = form_body
         self._clock = clock
         self._monotonic = monotonic
-        self._realm = realm or _host(audiences[0])
+        self._realm = realm or default_realm(audiences[0])
         self._request_id_header = request_id_header.lower()
-        self._issuers = Issuers(configs, audiences, http, Clocks(clock, monotonic, leeway), limits, replays=replays)
+        clocks = Clocks(clock, monotonic, leeway)
+        self._issuers = Issuers(
+            configs, audiences, http, clocks, limits, store, when_revocations_unknown, replays=replays
+        )
         self._ask = self._issuers.ask
         trusted = self._issuers.trusted
         self._setup = Setup(
@@ -114,11 +134,16 @@ class TokenGuard:
             form_body=form_body,
             tokens=BoundedMemory[Verified](token_cache) if token_cache else None,
             headers=BoundedMemory(_HEADERS_AN_ISSUER * len(configs)),
+            revocations=self._issuers.revoking.lookup,
             introspecting=introspecting(trusted.values()),
             of_many_tenants=tuple(each for issuer, each in trusted.items() if TENANT_PLACE in issuer),
             senders=senders,
         )
         self._dpop = dpop
+        self._logouts = Backchannel(self._setup, BoundedMemory[bool](_LOGOUT_TOKENS))
+        # an alarm each half second for each connection would be no alarm: the request's own has been
+        quiet = dataclasses.replace(self._setup.revocations, alarm=lambda *_: None)
+        self._watches = Watches(lambda token: pipeline.reconsider(self._setup, quiet, token, clock()), self._ask)
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any]) -> Self:
@@ -163,19 +188,26 @@ class TokenGuard:
             self._report(error, raw)
             raise
 
-    def authenticate(self, request: Request) -> AccessToken:
-        """Who is it: everything but what the route demands. Once per request. Raises `Denied` or `Unavailable`."""
+    def authenticate(self, request: Request, *, when_revocations_unknown: WhenUnknown | None = None) -> AccessToken:
+        """Who is it: everything but what the route demands. Once per request. Raises `Denied` or `Unavailable`.
+
+        `when_revocations_unknown`: the policy of the route, where it is known by then.
+        """
+        now, monotonic = self._clock(), self._monotonic()
         try:
-            begun = pipeline.authenticate(self._setup, request, self._clock(), self._monotonic())
+            begun = pipeline.authenticate(self._setup, request, now, monotonic, when_unknown=when_revocations_unknown)
             return begun if isinstance(begun, AccessToken) else run(begun, self._ask)
         except (Denied, Unavailable) as error:
             self._report(error, request)
             raise
 
-    async def aauthenticate(self, request: Request) -> AccessToken:
+    async def aauthenticate(
+        self, request: Request, *, when_revocations_unknown: WhenUnknown | None = None
+    ) -> AccessToken:
         """`authenticate`, for async code."""
+        now, monotonic = self._clock(), self._monotonic()
         try:
-            begun = pipeline.authenticate(self._setup, request, self._clock(), self._monotonic())
+            begun = pipeline.authenticate(self._setup, request, now, monotonic, when_unknown=when_revocations_unknown)
             return begun if isinstance(begun, AccessToken) else await arun(begun, self._ask)
         except (Denied, Unavailable) as error:
             self._report(error, request)
@@ -215,7 +247,7 @@ class TokenGuard:
         `Unavailable` for a requirement with live=True, which needs `check` or `acheck`.
         """
         try:
-            authorize(token, requirement, self._clock(), self._setup.leeway)
+            authorize(token, requirement, self._clock(), self._setup.leeway, self._setup.revocations.when_unknown)
         except (Denied, Unavailable) as error:
             self._report(error, None)
             raise
@@ -226,20 +258,38 @@ class TokenGuard:
         For adapters, which authenticate a request once and authorize it as often as its routes say: this is
         `authorize` for a requirement with live=True. Raises `Denied` or `Unavailable`.
         """
-        try:
-            return run(pipeline.confirm(self._setup, request, requirement, self._clock(), self._monotonic()), self._ask)
-        except (Denied, Unavailable) as error:
-            self._report(error, request)
-            raise
+        flow = pipeline.confirm(self._setup, request, requirement, self._clock(), self._monotonic())
+        return self._run(flow, request)
 
     async def aconfirm(self, request: Request, requirement: Requirement) -> AccessToken:
         """`confirm`, for async code."""
-        try:
-            flow = pipeline.confirm(self._setup, request, requirement, self._clock(), self._monotonic())
-            return await arun(flow, self._ask)
-        except (Denied, Unavailable) as error:
-            self._report(error, request)
-            raise
+        flow = pipeline.confirm(self._setup, request, requirement, self._clock(), self._monotonic())
+        return await self._arun(flow, request)
+
+    async def until_ended(self, token: AccessToken) -> Denied | Unavailable:
+        """Wait until a request with this token would be refused, and give the refusal; for connections that last.
+
+        Noticed within a second: that it expired (with the leeway) or was revoked here, or that nothing can tell and the
+        policy is to refuse then. An issuer that is asked about tokens is not asked again. Takes a token of this guard.
+        """
+        return await self._watches.until_ended(token)
+
+    @property
+    def takes_logouts(self) -> bool:
+        """Are the logout tokens of any issuer believed (`Issuer.logout`)?"""
+        return self._logouts.configured
+
+    def logout(self, token: str) -> None:
+        """End what an issuer's logout token names (OpenID Connect Back-Channel Logout 1.0; `BackchannelLogout`).
+
+        Each adapter has a ready-made route that hands them over. Raises `InvalidLogoutToken`, or `Unavailable` if the
+        keys can't be had or the revocation was not kept: the same token may then come again.
+        """
+        self._run(self._logouts.receive(token, self._clock(), self._monotonic()), token)
+
+    async def alogout(self, token: str) -> None:
+        """`logout`, for async code."""
+        await self._arun(self._logouts.receive(token, self._clock(), self._monotonic()), token)
 
     def challenge(self, error: Denied | Unavailable) -> Challenge:
         """The HTTP answer to a refusal: status, headers (WWW-Authenticate may repeat), and a body to send as JSON."""
@@ -260,6 +310,38 @@ class TokenGuard:
     def wants_form_body(self, method: str, content_type: str) -> bool:
         """Must an adapter hand over the request's body, since a token may be in it?"""
         return self._setup.form_body and may_hold_form_token(method, [content_type])
+
+    # -- revoking --------------------------------------------------------------------------------------------------
+
+    def revoke(self, token: str | AccessToken | None = None, **named: Unpack[Named]) -> Revocation:
+        """Refuse from now on a `token`, as sent or as verified, or what is `Named`.
+
+        The same one twice is one. Raises `RevocationFailed` if it was not kept, `ConfigurationError` for a wrong
+        argument, and for a token as sent what `validate` raises: one that is good for nothing can't be revoked.
+
+        >>> from tokenguard.testing import LocalIssuer
+        >>> local = LocalIssuer()
+        >>> guard = TokenGuard(audience=local.audience, issuers=[Issuer(local.issuer, jwks=local.jwks)])
+        >>> raw = local.mint(sub="alice")
+        >>> revocation = guard.revoke(raw)
+        >>> guard.validate(raw)
+        Traceback (most recent call last):
+            ...
+        tokenguard.errors.InvalidToken: revoked: The token has been revoked.
+        """
+        return run(self._revocation(token, named), self._ask)
+
+    async def arevoke(self, token: str | AccessToken | None = None, **named: Unpack[Named]) -> Revocation:
+        """`revoke`, for async code."""
+        return await arun(self._revocation(token, named), self._ask)
+
+    def _revocation(self, token: str | AccessToken | None, named: Named) -> Flow[Revocation]:
+        return revoke(self._setup, token, named, self._clock(), self._monotonic())
+
+    @property
+    def revocations(self) -> Revoking:
+        """The store of revocations at work: to look through, and to write to in bulk."""
+        return self._issuers.revoking
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -318,6 +400,20 @@ class TokenGuard:
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
+    def _run(self, flow: Flow[_T], source: Request | str) -> _T:
+        try:
+            return run(flow, self._ask)
+        except (Denied, Unavailable) as error:
+            self._report(error, source)
+            raise
+
+    async def _arun(self, flow: Flow[_T], source: Request | str) -> _T:
+        try:
+            return await arun(flow, self._ask)
+        except (Denied, Unavailable) as error:
+            self._report(error, source)
+            raise
+
     def _credential(self, request: Request) -> Credential:
         setup = self._setup
         return read_credential(request, form_body=setup.form_body, dpop=setup.senders.dpop is not None)
@@ -333,19 +429,3 @@ class TokenGuard:
         elif isinstance(source, str):
             token = source
         observe.refused(error, token=token, request_id=request_id)
-
-
-def _host(audience: str) -> str:
-    """The host of an audience that is a URL; any other audience whole."""
-    try:
-        return urlsplit(audience).hostname or audience
-    except ValueError:
-        return audience
-
-
-def _check_http(http: HTTPSettings) -> None:
-    try:
-        if http.ca_file is not None:
-            tls_context(http)
-    except (OSError, ValueError):
-        raise ConfigurationError(f"HTTPSettings.ca_file: {http.ca_file} holds no readable certificates") from None

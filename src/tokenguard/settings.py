@@ -17,6 +17,7 @@ from tokenguard.claim_names import ClaimNames
 from tokenguard.config import HTTPSettings, Issuer, KeyPolicy, Limits
 from tokenguard.errors import ConfigurationError
 from tokenguard.introspection import AUTHENTICATION_METHODS, ClientSecret, Introspection
+from tokenguard.logout import BackchannelLogout
 from tokenguard.possession import MTLS, DPoP
 from tokenguard.proxies import TrustedProxies
 
@@ -157,6 +158,8 @@ def _parts_built(given: Mapping[str, Any], name: str) -> dict[str, Any]:
         settings["keys"] = _built(KeyPolicy, settings["keys"], f"{name}.keys")
     if "claims" in settings:
         settings["claims"] = _built(ClaimNames, settings["claims"], f"{name}.claims")
+    if isinstance(settings.get("logout"), Mapping):
+        settings["logout"] = _built(BackchannelLogout, settings["logout"], f"{name}.logout")
     if isinstance(settings.get("introspection"), Mapping):
         settings["introspection"] = _introspection(settings["introspection"], f"{name}.introspection")
     return settings

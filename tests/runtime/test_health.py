@@ -24,6 +24,10 @@ def test_before_the_first_fetch(issuer: LocalIssuer, protect: Protect) -> None:
             },
         ),
         "introspection": (),
+        "revocations": {
+            "store": "MemoryRevocations", "mode": "memory", "entries": 0, "lag": 0.0, "worst_case_delay": 0.0,
+            "serving": True, "last_error": "",
+        },
     }  # fmt: skip
 
 

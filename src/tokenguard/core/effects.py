@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 from tokenguard.core.model import Verified
+from tokenguard.core.revocation import Revocation
 from tokenguard.errors import Reason
 
 _T = TypeVar("_T")
@@ -62,7 +63,24 @@ class RecordProof:
     wait: ClassVar[bool] = True
 
 
-Question: TypeAlias = RefreshKeys | Introspect | RecordProof
+@dataclass(frozen=True, slots=True)
+class FindRevocation:
+    """Ask the store of revocations about a verified token. Answered with the `Revocation` that hits it, or None."""
+
+    token: Verified
+    now: float
+    wait: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRevocations:
+    """Have the store keep them, all or none. Answered with None when they are kept where every reader looks."""
+
+    revocations: tuple[Revocation, ...]
+    wait: ClassVar[bool] = True
+
+
+Question: TypeAlias = RefreshKeys | Introspect | RecordProof | FindRevocation | WriteRevocations
 #: a computation that yields questions, is sent their answers, and returns a result
 Flow: TypeAlias = Generator[Question, Any, _T]
 
@@ -76,3 +94,7 @@ class AnswerFailed(Exception):
     def __init__(self, text: str, retry_after: float = 1.0) -> None:
         super().__init__(text)
         self.retry_after = retry_after
+
+
+class AskRemotely(AnswerFailed):
+    """A store of revocations can't answer from memory, but can be asked (`RemoteRevocations.ask`)."""

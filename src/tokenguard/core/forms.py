@@ -96,6 +96,7 @@ OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "nbf": (_is_time, "a number"),  # RFC 7519 4.1.5
     "auth_time": (_is_time, "a number"),  # RFC 9068 2.2.1
     "acr": (_is_text, "a non-empty string"),  # RFC 9068 2.2.1
+    "sid": (_is_text, "a non-empty string"),  # OpenID Connect Back-Channel Logout 2.1
     "cnf": (_is_object, "an object"),  # RFC 7800 3.1
     "act": (_is_actor, "an object that names an actor"),  # RFC 8693 4.1
     "may_act": (_is_object, "an object"),  # RFC 8693 4.4

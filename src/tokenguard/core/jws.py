@@ -25,6 +25,8 @@ _FULL_LAST = frozenset(_ALPHABET)
 _LAST = {0: _FULL_LAST, 2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
 
 
+# base64url of what begins with an opening brace begins with one of these
+_OPENING_BRACES = tuple(b"e" + bytes([second]) for second in b"wxyz0123456789-_")
 #: a header has a handful of members, of which at most a chain of certificates is an array
 _HEADER_SHAPE = Limits(items=32, containers=8)
 
@@ -45,6 +47,23 @@ def decode_base64url(segment: bytes) -> bytes:
     if length == 1 or segment[-1] not in _LAST[length]:
         raise ValueError("not canonical base64url")
     return binascii.a2b_base64(segment.translate(_TO_BASE64) + _PADDING[length], strict_mode=True)
+
+
+def received_bytes(token: str, limits: Limits) -> bytes:
+    """The token as bytes, if it is short enough for anything to be done with it."""
+    if not isinstance(token, str):
+        raise InvalidToken(Reason.MALFORMED_TOKEN, "the token is not a str")
+    if len(token) > limits.token:
+        raise InvalidToken(Reason.TOKEN_TOO_LARGE, f"Limits.token is {limits.token}")
+    try:
+        return token.encode("ascii")
+    except UnicodeEncodeError:
+        raise InvalidToken(Reason.MALFORMED_TOKEN, "the token holds characters beyond ASCII") from None
+
+
+def is_signed(received: bytes) -> bool:
+    """Has it the shape of a signed JWT: three segments, of which the first is an object (RFC 7515 7.1)?"""
+    return received.count(b".") == 2 and received.startswith(_OPENING_BRACES)
 
 
 def split(received: bytes) -> tuple[bytes, bytes, bytes, bytes]:

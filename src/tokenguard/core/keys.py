@@ -120,9 +120,10 @@ def build_key_set(document: object, algorithms: Iterable[str], *, max_keys: int,
 
 
 def key_set_of(config: Issuer, document: object) -> KeySet:
-    """The keys of a JWK Set that this issuer's tokens may be signed with."""
+    """The keys of a JWK Set that this issuer's tokens, and logout tokens, may be signed with."""
     is_template = TENANT_PLACE in config.issuer
-    return build_key_set(document, config.algorithms, max_keys=config.keys.max_keys, of_any_tenant=is_template)
+    algorithms = dict.fromkeys((*config.algorithms, *(config.logout.algorithms if config.logout is not None else ())))
+    return build_key_set(document, algorithms, max_keys=config.keys.max_keys, of_any_tenant=is_template)
 
 
 def _without_ambiguous(keys: Iterable[PublicKey], algorithms: Iterable[str], skipped: list[str]) -> list[PublicKey]:

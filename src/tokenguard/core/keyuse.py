@@ -13,6 +13,22 @@ from tokenguard.core.trust import Trusted
 from tokenguard.errors import InvalidToken, Reason, Unavailable
 
 
+def verify_signature(
+    trusted: Trusted, header: Header, signing_input: bytes, signature: bytes, monotonic: float
+) -> Flow[None]:
+    """Return if one of the issuer's keys made the signature. Raises `InvalidToken` or `Unavailable`.
+
+    For what an issuer signs beside access tokens; those take the same steps with their memory of settled headers.
+    """
+    snapshot = trusted.keys.snapshot
+    if monotonic >= snapshot.refresh_at:
+        snapshot = yield from usable_keys(trusted, snapshot, monotonic)
+    if not is_signed(signing_input, signature, candidates(header, snapshot), header):
+        snapshot = yield from newer_keys(trusted, snapshot, header, monotonic)
+        if not is_signed(signing_input, signature, candidates(header, snapshot), header):
+            raise no_key(header, snapshot)
+
+
 def is_signed(signing_input: bytes, signature: bytes, verifiers: tuple[Verifier, ...], header: Header) -> bool:
     """Does the signature hold under one of the keys? False where none is known that could tell."""
     for verifier in verifiers:

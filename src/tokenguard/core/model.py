@@ -72,6 +72,7 @@ class Verified(NamedTuple):
 
     `payload`: the claims as the issuer's bytes. `generation`: of the keys under which the signature held. `configured`:
     the issuer as `Issuer` has it, which may be for many tenants with a name each; `names`: where it puts things.
+    `session`: the session or family it belongs to. `fingerprint`: what it is revoked by where it has no `id`.
     """
 
     issuer: str
@@ -90,6 +91,8 @@ class Verified(NamedTuple):
     generation: int
     configured: str
     names: ClaimNames
+    session: str | None = None
+    fingerprint: str | None = None
 
     def __repr__(self) -> str:
         return f"Verified(issuer={self.issuer!r}, subject={self.subject!r}, id={self.id!r})"
@@ -101,10 +104,11 @@ class AccessToken:
     Holds the claims, never the token itself. Each request has its own: what a view does to `claims` stays there.
     """
 
-    __slots__ = ("_claims", "_mapped", "_verified")
+    __slots__ = ("_claims", "_mapped", "_unconfirmed", "_verified")
 
-    def __init__(self, verified: Verified) -> None:
+    def __init__(self, verified: Verified, unconfirmed: bool = False) -> None:
         self._verified = verified
+        self._unconfirmed = unconfirmed
         self._claims: dict[str, Any] | None = None
 
     @property
@@ -190,6 +194,21 @@ class AccessToken:
     def scope_prefix(self) -> str:
         """What clients put before this issuer's scopes: `ClaimNames.scope_prefix`. Not in `scopes`."""
         return self._verified.names.scope_prefix
+
+    @property
+    def session(self) -> str | None:
+        """The session, or family of refresh tokens, that it comes from: `sid`, or what `ClaimNames.session` says."""
+        return self._verified.session
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What stands for a token without `id` where it is revoked: a SHA-256, not of its signature."""
+        return self._verified.fingerprint
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Was it let in although nobody could tell whether it is revoked (`when_revocations_unknown`)?"""
+        return self._unconfirmed
 
     @property
     def claims(self) -> dict[str, Any]:

@@ -19,11 +19,13 @@ from tokenguard.core.credentials import read_credential
 from tokenguard.core.effects import Flow
 from tokenguard.core.keyuse import candidates, is_signed, newer_keys, no_key, usable_keys
 from tokenguard.core.model import AccessToken, Credential, Request, Verified
-from tokenguard.core.remote import confirm_live, validate_remotely, whom_to_ask
+from tokenguard.core.remote import confirm_live, verify_remotely, whom_to_ask
 from tokenguard.core.requirements import Requirement, authorize
+from tokenguard.core.revocation import Lookup, WhenUnknown, fingerprint
+from tokenguard.core.revoked import admit, admit_known
 from tokenguard.core.sender import confirm_sender, refuse_without_request
 from tokenguard.core.trust import SettledHeader, Setup, check_header, find_issuer
-from tokenguard.errors import Denied, InvalidToken, MissingToken, Reason, Unavailable
+from tokenguard.errors import Denied, MissingToken, Unavailable
 
 #: a token as it came, the digest under which it is remembered, and what is remembered of it, if that counts
 Presented: TypeAlias = tuple[bytes, bytes, Verified | None]
@@ -34,13 +36,15 @@ Begun: TypeAlias = AccessToken | Flow[AccessToken]
 def check(setup: Setup, request: Request, requirement: Requirement, now: float, monotonic: float) -> Begun:
     """Authenticate, then authorize."""
     try:
-        begun = authenticate(setup, request, now, monotonic, live=requirement.live)
+        begun = authenticate(
+            setup, request, now, monotonic, live=requirement.live, when_unknown=requirement.when_revocations_unknown
+        )
     except MissingToken as missing:
         missing.scope = requirement.scope  # so that the client knows what to ask for
         raise
     if not isinstance(begun, AccessToken):
         return _authorized(setup, begun, requirement, now)
-    authorize(begun, requirement, now, setup.leeway)
+    authorize(begun, requirement, now, setup.leeway, setup.revocations.when_unknown)
     return begun
 
 
@@ -53,35 +57,52 @@ def confirm(
 
 
 def authenticate(
-    setup: Setup, request: Request, now: float, monotonic: float, *, live: bool = False, seen: bool = False
+    setup: Setup,
+    request: Request,
+    now: float,
+    monotonic: float,
+    *,
+    live: bool = False,
+    seen: bool = False,
+    when_unknown: WhenUnknown | None = None,
 ) -> Begun:
-    """Who is it: everything but what the route demands. `seen`: a request that was authenticated before."""
+    """Who is it: everything but what the route demands.
+
+    `live`: the token must be asked about now. `seen`: the request was authenticated before. `when_unknown`: in place
+    of the guard's policy, where nobody can tell whether the token is revoked.
+    """
     senders = setup.senders
     credential = read_credential(request, form_body=setup.form_body, dpop=senders.dpop is not None)
     try:
         presented = recall(setup, credential.token, now, monotonic)
+        verified = presented[2]
+        is_bearer = credential.scheme == "Bearer" and not senders.must_be_bound
+        if verified is not None and verified.binding is None and is_bearer and not live:
+            token = admit_known(setup.revocations, verified, now)
+            if token is not None:
+                return token
     except Denied as refusal:
         refusal.schemes = (credential.scheme,)
         raise
-    verified = presented[2]
-    if (
-        verified is None
-        or live
-        or verified.binding is not None
-        or credential.scheme != "Bearer"
-        or senders.must_be_bound
-    ):
-        return _authenticate(setup, request, credential, presented, now, monotonic, live=live, seen=seen)
-    return AccessToken(verified)
+    return _authenticate(setup, request, credential, presented, now, monotonic, live, seen, when_unknown)
 
 
 def validate(setup: Setup, token: str, now: float, monotonic: float) -> Begun:
     """A bare token, without a request in which somebody could prove to be the sender it is bound to."""
     presented = recall(setup, token, now, monotonic)
     verified = presented[2]
-    if verified is None or verified.binding is not None or setup.senders.must_be_bound:
-        return _validate(setup, presented, now, monotonic)
-    return AccessToken(verified)
+    if verified is not None and verified.binding is None and not setup.senders.must_be_bound:
+        known = admit_known(setup.revocations, verified, now)
+        if known is not None:
+            return known
+    return _validate(setup, presented, now, monotonic)
+
+
+def reconsider(setup: Setup, lookup: Lookup, token: AccessToken, now: float) -> Flow[None]:
+    """A token that was let in before: would it be let in now? For what goes on for longer than a request."""
+    verified = token._verified  # noqa: SLF001 - what is checked again is what was checked
+    check_now(verified, now, setup.leeway)
+    yield from admit(lookup, verified, now, live=False, when_unknown=None)
 
 
 def recall(setup: Setup, token: str, now: float, monotonic: float) -> Presented:
@@ -91,15 +112,7 @@ def recall(setup: Setup, token: str, now: float, monotonic: float) -> Presented:
     then it goes the whole way again, so that a service in which every token is remembered still refreshes its keys,
     and notices when they are too old to serve.
     """
-    if not isinstance(token, str):
-        raise InvalidToken(Reason.MALFORMED_TOKEN, "the token is not a str")
-    # before anything is done with it
-    if len(token) > setup.limits.token:
-        raise InvalidToken(Reason.TOKEN_TOO_LARGE, f"Limits.token is {setup.limits.token}")
-    try:
-        received = token.encode("ascii")
-    except UnicodeEncodeError:
-        raise InvalidToken(Reason.MALFORMED_TOKEN, "the token holds characters beyond ASCII") from None
+    received = jws.received_bytes(token, setup.limits)
     # what can only be a JWT, and is none, is not worth more
     if setup.introspecting is None and received.count(b".") != 2:
         raise jws.not_three_segments(received)
@@ -118,17 +131,17 @@ def recall(setup: Setup, token: str, now: float, monotonic: float) -> Presented:
 
 def _authenticate(  # noqa: PLR0917 - what one request is
     setup: Setup, request: Request, credential: Credential, presented: Presented, now: float, monotonic: float,
-    *, live: bool, seen: bool,
+    live: bool, seen: bool, when_unknown: WhenUnknown | None,
 ) -> Flow[AccessToken]:  # fmt: skip
     """What `authenticate` can't settle at once."""
     try:
         verified = yield from vouch(setup, presented, now, monotonic, live=live)
         if verified.binding is not None or credential.scheme != "Bearer" or setup.senders.must_be_bound:
             yield from confirm_sender(setup.senders, request, credential, verified, now, seen=seen)
+        return (yield from admit(setup.revocations, verified, now, live=live, when_unknown=when_unknown))
     except Denied as refusal:
         refusal.schemes = (credential.scheme,)
         raise
-    return AccessToken(verified)
 
 
 def _validate(setup: Setup, presented: Presented, now: float, monotonic: float) -> Flow[AccessToken]:
@@ -136,11 +149,17 @@ def _validate(setup: Setup, presented: Presented, now: float, monotonic: float) 
     verified = yield from vouch(setup, presented, now, monotonic)
     if verified.binding is not None or setup.senders.must_be_bound:
         refuse_without_request(verified)
-    return AccessToken(verified)
+    return (yield from admit(setup.revocations, verified, now, live=False, when_unknown=None))
+
+
+def _authorized(setup: Setup, begun: Begun, requirement: Requirement, now: float) -> Flow[AccessToken]:
+    token = begun if isinstance(begun, AccessToken) else (yield from begun)
+    authorize(token, requirement, now, setup.leeway, setup.revocations.when_unknown, confirmed=True)
+    return token
 
 
 def vouch(setup: Setup, presented: Presented, now: float, monotonic: float, *, live: bool = False) -> Flow[Verified]:
-    """One token, by whoever it is presented: what is remembered of it, or what its signature or its issuer says.
+    """One token, whoever presents it: what is remembered of it, or what its signature or its issuer says.
 
     `live`: its issuer must be asked about it now.
     """
@@ -149,19 +168,15 @@ def vouch(setup: Setup, presented: Presented, now: float, monotonic: float, *, l
         if setup.introspecting is not None:
             asked = whom_to_ask(setup, setup.introspecting, received)
             if asked is not None:
-                return (yield from validate_remotely(setup, asked, received, now, live=live))
+                return (yield from verify_remotely(setup, asked, received, now, live=live))
         verified = yield from verify(setup, received, now, monotonic)
+        if verified.id is None:
+            verified = verified._replace(fingerprint=fingerprint(received))
         if setup.tokens is not None:
             setup.tokens.put(digest, verified)
     if live:
-        yield from confirm_live(setup.issuers[verified.configured], received)
+        yield from confirm_live(setup, setup.issuers[verified.configured], received)
     return verified
-
-
-def _authorized(setup: Setup, begun: Begun, requirement: Requirement, now: float) -> Flow[AccessToken]:
-    token = begun if isinstance(begun, AccessToken) else (yield from begun)
-    authorize(token, requirement, now, setup.leeway, confirmed=True)
-    return token
 
 
 def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[Verified]:

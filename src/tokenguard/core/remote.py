@@ -11,13 +11,12 @@ from tokenguard.core import jws
 from tokenguard.core.claims import check_now, run_checks
 from tokenguard.core.effects import AnswerFailed, Flow, Introspect, Outcome
 from tokenguard.core.model import Verified
+from tokenguard.core.revocation import fingerprint
 from tokenguard.core.trust import Introspecting, Setup, Trusted, find_issuer
 from tokenguard.errors import ConfigurationError, Denied, InvalidToken, Reason, Unavailable
 
 # what RFC 6750 2.1 lets a token be made of; nothing else is worth a question
 _TOKEN = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
-# base64url of what begins with an opening brace begins with one of these
-_OPENING_BRACES = tuple(b"e" + bytes([second]) for second in b"wxyz0123456789-_")
 
 
 def introspecting(issuers: Iterable[Trusted]) -> Introspecting | None:
@@ -45,8 +44,7 @@ def introspecting(issuers: Iterable[Trusted]) -> Introspecting | None:
 
 def whom_to_ask(setup: Setup, chosen: Introspecting, received: bytes) -> Trusted | None:
     """The issuer that must be asked who this token is; None for a JWT to check locally."""
-    # a signed JWT: three segments, of which the first is an object (RFC 7515 7.1)
-    if received.count(b".") != 2 or not received.startswith(_OPENING_BRACES):
+    if not jws.is_signed(received):
         return _by_prefix(chosen, received)
     if not chosen.takes_jwts:
         return None
@@ -68,10 +66,10 @@ def _by_prefix(chosen: Introspecting, received: bytes) -> Trusted:
     raise InvalidToken(Reason.UNKNOWN_ISSUER, "an opaque token that begins with no configured Introspection.prefix")
 
 
-def validate_remotely(
+def verify_remotely(
     setup: Setup, trusted: Trusted, received: bytes, now: float, *, live: bool = False
 ) -> Flow[Verified]:
-    """A token that its issuer vouches for, and every check that one verified locally gets."""
+    """A token that its issuer vouches for, and every check of the token that one verified locally gets."""
     try:
         outcome = yield from _ask(trusted, received, live=live)
         verified = outcome.verified
@@ -83,14 +81,22 @@ def validate_remotely(
     except (Denied, Unavailable) as refusal:
         refusal.issuer = trusted.config.issuer
         raise
-    return verified
+    # the answer is shared by all who asked, and names no token
+    return verified if verified.id is not None else verified._replace(fingerprint=fingerprint(received))
 
 
-def confirm_live(trusted: Trusted, received: bytes) -> Flow[None]:
-    """Ask the issuer now about a JWT that was verified locally: does it still count?"""
+def confirm_live(setup: Setup, trusted: Trusted, received: bytes) -> Flow[None]:
+    """Ask the issuer now about a JWT that was verified locally: does it still count?
+
+    Where it can't be asked, the store of revocations must be one that can be: `admit` then asks that.
+    """
     if trusted.answers is None:
+        if setup.revocations.can_ask:
+            return
         raise Unavailable(
-            Reason.LIVE_CHECK_UNAVAILABLE, "Requirement(live=True): Issuer.introspection of this issuer is not set"
+            Reason.LIVE_CHECK_UNAVAILABLE,
+            "Requirement(live=True): Issuer.introspection of this issuer is not set, and the store of revocations is "
+            "none that can be asked",
         )
     outcome = yield from _ask(trusted, received, live=True)
     if not outcome.active:

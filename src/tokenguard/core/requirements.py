@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from tokenguard._checks import require_flag, require_number, string_tuple
 from tokenguard.core.model import AccessToken
+from tokenguard.core.revocation import WhenUnknown, require_when_unknown
 from tokenguard.errors import (
     ConfigurationError,
     Denied,
@@ -114,8 +115,10 @@ class Requirement:
 
     `scopes`: see `Scopes`. `issuers`: issuer identifiers of which the token must be from one. `acr_values`: one of
     these as `acr`, in order of preference; `max_age`: seconds since the user logged in, at most (RFC 9470 3).
-    `live`: the token must be asked about at its issuer now; needs `check` or `acheck`, and a guard that can ask.
+    `live`: the token must be asked about now, at its issuer (`Issuer.introspection`), at a store of revocations that
+    can be asked, or at both, as the guard has them; needs `check` or `acheck`, and a guard that can ask one of them.
     `bound_by`: the token must be bound to its sender in one of these ways: "dpop", "mtls" (RFC 9449, RFC 8705).
+    `when_revocations_unknown`: in place of the guard's, where nobody can tell whether the token is revoked.
     """
 
     scopes: Scopes | None = None
@@ -125,6 +128,7 @@ class Requirement:
     acr_values: Iterable[str] = ()
     max_age: int | None = None
     bound_by: str | Iterable[str] = ()
+    when_revocations_unknown: WhenUnknown | None = None
 
     def __post_init__(self) -> None:
         if self.scopes is not None:
@@ -146,6 +150,8 @@ class Requirement:
             if not {"dpop", "mtls"}.issuperset(ways):
                 raise ConfigurationError('Requirement.bound_by must hold some of "dpop" and "mtls"')
             object.__setattr__(self, "bound_by", ways)
+        if self.when_revocations_unknown is not None:
+            require_when_unknown("Requirement.when_revocations_unknown", self.when_revocations_unknown)
 
     @property
     def scope(self) -> str | None:
@@ -196,9 +202,18 @@ def _expression(scopes: Scopes) -> AllOf | AnyOf:
 
 
 def authorize(
-    token: AccessToken, requirement: Requirement, now: float, leeway: float, *, confirmed: bool = False
+    token: AccessToken,
+    requirement: Requirement,
+    now: float,
+    leeway: float,
+    when_unknown: WhenUnknown,
+    *,
+    confirmed: bool = False,
 ) -> None:
-    """Raises unless the token meets the requirement. `now` in epoch seconds. `confirmed`: its issuer was asked."""
+    """Raises unless the token meets the requirement. `now` in epoch seconds. `confirmed`: it was asked about live.
+
+    `when_unknown`: the guard's policy for tokens of which nobody could tell whether they are revoked.
+    """
     try:
         if requirement.issuers is not None and token.issuer not in requirement.issuers:
             raise InvalidToken(Reason.ISSUER_NOT_ALLOWED, f"Requirement.issuers: {', '.join(requirement.issuers)}")
@@ -207,6 +222,12 @@ def authorize(
         if requirement.live and not confirmed:
             raise Unavailable(
                 Reason.LIVE_CHECK_UNAVAILABLE, "Requirement(live=True): authorize() asks nobody; use check or acheck"
+            )
+        # it was let in by another policy than this route's: that of the guard, or of another route
+        if token.is_unconfirmed and (requirement.when_revocations_unknown or when_unknown) == "closed":
+            raise Unavailable(
+                Reason.REVOCATIONS_UNAVAILABLE,
+                "whether it is revoked could not be told (see when_revocations_unknown)",
             )
         if requirement.acr_values or requirement.max_age is not None:
             _check_authentication(token, requirement, now, leeway)

@@ -10,7 +10,7 @@ from tokenguard.core import jws
 from tokenguard.core.effects import Flow
 from tokenguard.core.forms import NUMBERS
 from tokenguard.core.introspection import SIGNED, AnswerError, media_type
-from tokenguard.core.keyuse import candidates, is_signed, newer_keys, usable_keys
+from tokenguard.core.keyuse import verify_signature
 from tokenguard.core.trust import Trusted
 from tokenguard.errors import InvalidToken
 
@@ -50,13 +50,7 @@ def _verified_claims(body: bytes, trusted: Trusted, limits: Limits, monotonic: f
     if header.typ != "token-introspection+jwt":
         raise AnswerError("typ of the signed answer is not token-introspection+jwt")
     signature = jws.read_signature(signature_segment)
-    snapshot = trusted.keys.snapshot
-    if monotonic >= snapshot.refresh_at:
-        snapshot = yield from usable_keys(trusted, snapshot, monotonic)
-    if not is_signed(signing_input, signature, candidates(header, snapshot), header):
-        snapshot = yield from newer_keys(trusted, snapshot, header, monotonic)
-        if not is_signed(signing_input, signature, candidates(header, snapshot), header):
-            raise AnswerError("no key that the issuer publishes made the signature of the answer")
+    yield from verify_signature(trusted, header, signing_input, signature, monotonic)
     return jws.read_payload(payload_segment, limits)[1]
 
 

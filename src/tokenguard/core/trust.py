@@ -16,6 +16,7 @@ from tokenguard.core.keys import KeyView
 from tokenguard.core.mapped import one_text
 from tokenguard.core.model import Verified
 from tokenguard.core.nonces import Nonces
+from tokenguard.core.revocation import Lookup
 from tokenguard.errors import ConfigurationError, InvalidToken, Reason
 from tokenguard.possession import MTLS, DPoP
 from tokenguard.proxies import TrustedProxies
@@ -130,7 +131,7 @@ class Setup:
 
     `only`: the issuer, where there is just one. `algorithms`: those that any issuer may use. `tokens`: verified
     tokens by SHA-256, None where the cache is off. `headers`: by their encoded text; an attacker can't fill it.
-    `of_many_tenants`: the issuers whose name has a place for the tenant.
+    `revocations`: how their store is asked. `of_many_tenants`: the issuers whose name has a place for the tenant.
     """
 
     issuers: Mapping[str, Trusted]
@@ -141,6 +142,7 @@ class Setup:
     form_body: bool
     tokens: Memory[Verified] | None
     headers: Memory[SettledHeader]
+    revocations: Lookup
     introspecting: Introspecting | None = None
     of_many_tenants: tuple[Trusted, ...] = ()
     senders: Senders = Senders()
@@ -166,6 +168,17 @@ def tenants_issuer(config: Issuer, claims: Mapping[str, Any]) -> str | None:
     if tenant is None or not _TENANT.fullmatch(tenant):
         return None
     return intern(config.issuer.replace(TENANT_PLACE, tenant))
+
+
+def configured_for(setup: Setup, issuer: str) -> Issuer | None:
+    """The settings that tokens with this `iss` fall under; for any tenant too, whichever it is."""
+    for trusted in setup.of_many_tenants:
+        before, _, after = trusted.config.issuer.partition(TENANT_PLACE)
+        tenant = issuer[len(before) : len(issuer) - len(after)]
+        if _TENANT.fullmatch(tenant) and issuer == before + tenant + after:
+            return trusted.config
+    named = setup.issuers.get(issuer)
+    return None if named is None or named in setup.of_many_tenants else named.config
 
 
 def check_header(header: Header, config: Issuer) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from tokenguard.core.keys import KeySnapshot
+from tokenguard.core.revocation import StoreState
 from tokenguard.runtime.breaker import State
 
 
@@ -62,6 +63,7 @@ class Health:
     ready: bool
     issuers: tuple[KeyState, ...]
     introspection: tuple[IntrospectionState, ...] = ()
+    revocations: StoreState | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For a JSON body."""

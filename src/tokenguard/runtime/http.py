@@ -16,6 +16,7 @@ import httpx
 
 from tokenguard.config import HTTPSettings
 from tokenguard.core.effects import AnswerFailed
+from tokenguard.errors import ConfigurationError
 from tokenguard.runtime import forksafe
 
 _OK, _NOT_MODIFIED = 200, 304
@@ -159,3 +160,12 @@ def tls_context(settings: HTTPSettings) -> ssl.SSLContext:
     if settings.ca_file is None:
         return httpx.create_ssl_context(trust_env=False)
     return ssl.create_default_context(cafile=settings.ca_file)
+
+
+def check_settings(http: HTTPSettings) -> None:
+    """Raises `ConfigurationError` for certificates that can't be read: now, and not at the first fetch."""
+    try:
+        if http.ca_file is not None:
+            tls_context(http)
+    except (OSError, ValueError):
+        raise ConfigurationError(f"HTTPSettings.ca_file: {http.ca_file} holds no readable certificates") from None

@@ -8,7 +8,8 @@ from concurrent.futures import Future, wait
 from typing import Any
 
 from tokenguard.config import HTTPSettings, Issuer, Limits
-from tokenguard.core.effects import Introspect, Question, RecordProof
+from tokenguard.core.effects import FindRevocation, Introspect, Question, RecordProof, WriteRevocations
+from tokenguard.core.revocation import WhenUnknown
 from tokenguard.core.trust import Trusted
 from tokenguard.errors import ConfigurationError, Reason, Unavailable
 from tokenguard.possession import Replays
@@ -17,6 +18,7 @@ from tokenguard.runtime.http import HTTPClient
 from tokenguard.runtime.introspector import Clocks, Introspector
 from tokenguard.runtime.iothread import IOThread
 from tokenguard.runtime.keysource import FetchedKeys, KeySource, StaticKeys, UnusedKeys
+from tokenguard.runtime.revoking import Revoking
 from tokenguard.runtime.senders import SharedReplays
 
 
@@ -26,18 +28,21 @@ class Issuers:
     Opens no socket and starts no thread before it must.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - built in one place
         self,
         configs: Iterable[Issuer],
         audiences: Iterable[str],
         http: HTTPSettings,
         clocks: Clocks,
         limits: Limits,
+        revocations: object,
+        when_unknown: WhenUnknown,
         *,
         replays: Replays | None = None,
     ) -> None:
         self._client = HTTPClient(http)
         self.io = IOThread(on_close=self._close_clients)
+        self.revoking = Revoking(revocations, self.io, clocks.epoch, when_unknown)
         self._replays = SharedReplays(replays, self.io)
         self.sources: dict[str, KeySource] = {}
         self.introspectors: dict[str, Introspector] = {}
@@ -60,6 +65,10 @@ class Issuers:
             return self.introspectors[question.issuer].ask(question)
         if isinstance(question, RecordProof):
             return self._replays.ask(question)
+        if isinstance(question, FindRevocation):
+            return self.revoking.ask(question)
+        if isinstance(question, WriteRevocations):
+            return self.revoking.write(question)
         return self.sources[question.issuer].refresh()
 
     def health(self) -> Health:
@@ -69,8 +78,11 @@ class Issuers:
             if not state.serving:
                 self.sources[state.issuer].refresh()
         asked = tuple(introspector.state() for introspector in self.introspectors.values())
+        revocations = self.revoking.state()
         ready = all(state.serving for state in keys) and all(state.serving for state in asked)
-        return Health(ready, keys, asked)
+        if self.revoking.lookup.when_unknown == "closed":
+            ready = ready and revocations.serving
+        return Health(ready, keys, asked, revocations)
 
     def warm(self) -> None:
         """Fetch every issuer's keys; raises `Unavailable` if some can't be had."""
@@ -97,6 +109,7 @@ class Issuers:
     async def _close_clients(self) -> None:
         for introspector in self.introspectors.values():
             await introspector.close()
+        await self.revoking.close()
         await self._client.close()
         await self._replays.close()
 

@@ -1,9 +1,11 @@
 """What an operator sees: log records for refusals and for keys.
 
 Loggers: `tokenguard` (refusals: INFO for the caller's fault, WARNING for ours, DEBUG where there was no token, which
-an optional route forgives), `tokenguard.keys` and `tokenguard.introspection`. Each record of
+an optional route forgives), `tokenguard.keys`, `tokenguard.introspection`, and `tokenguard.audit`: revocations made
+(INFO), tokens refused because of one (INFO), and tokens let in although nobody could tell (ERROR). Each record of
 a refusal has the fields as `record.tokenguard`, a dict: reason, issuer, client_id, jti, token (a SHA-256 prefix),
 request_id, hint. Never a token; claim values only after the signature held, and of these only client_id and jti.
+A record of the audit has event, issuer, level, client_id and jti there, and a SHA-256 prefix of any other value.
 """
 
 from __future__ import annotations
@@ -11,21 +13,27 @@ from __future__ import annotations
 import hashlib
 import logging
 import traceback
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tokenguard.core.keys import KeySet
-from tokenguard.errors import Denied, MissingToken, Unavailable
+from tokenguard.core.model import Verified
+from tokenguard.core.revocation import Level, Revocation
+from tokenguard.errors import Denied, MissingToken, Reason, Unavailable
 
 _refusals = logging.getLogger("tokenguard")
 _keys = logging.getLogger("tokenguard.keys")
 _introspection = logging.getLogger("tokenguard.introspection")
+_audit = logging.getLogger("tokenguard.audit")
+#: the level of what is done and of what is refused; what is let in all the same is an error
+_AUDIT = logging.INFO
 #: characters of any value that a caller or issuer chose
 _MAX_VALUE = 128
 
 
 def wants(error: Denied | Unavailable) -> bool:
     """Would a record of this refusal be kept? Asked first, since what goes into it costs time."""
-    return _refusals.isEnabledFor(_level(error))
+    return _refusals.isEnabledFor(_level(error)) or (error.reason is Reason.REVOKED and _audit.isEnabledFor(_AUDIT))
 
 
 def refused(error: Denied | Unavailable, *, token: str | None, request_id: str | None) -> None:
@@ -44,6 +52,38 @@ def refused(error: Denied | Unavailable, *, token: str | None, request_id: str |
         _level(error), "refused: %s: %s [%s]", error.reason, error.hint or error.description, text,
         extra={"tokenguard": fields},
     )  # fmt: skip
+    if error.reason is Reason.REVOKED:
+        names = ("issuer", "client_id", "jti", "token", "request_id")
+        _record(
+            "revoked_token_refused", {name: fields[name] for name in names} | {"level": getattr(error, "level", None)}
+        )
+
+
+def revoked(revocations: Iterable[Revocation]) -> None:
+    """Revocations were made: each is an event of its own."""
+    if not _audit.isEnabledFor(_AUDIT):
+        return
+    for revocation in revocations:
+        named = revocation.value
+        fields: dict[str, object] = {"issuer": revocation.issuer, "level": str(revocation.level)}
+        if revocation.level is Level.CLIENT:
+            fields["client_id"] = _shown(named)
+        elif revocation.level is Level.TOKEN:
+            fields["jti"] = _shown(named)
+        elif named:
+            fields["value"] = fingerprint(named)
+        _record("revoked", fields | {"before": revocation.before, "until": revocation.until})
+
+
+def let_in_unconfirmed(verified: Verified, failure: str) -> None:
+    """Nobody could tell whether a token is revoked, and the policy is to let it in."""
+    fields = {"issuer": verified.issuer, "client_id": _shown(verified.client_id), "jti": _shown(verified.id)}
+    _record("let_in_unconfirmed", fields | {"failure": failure}, logging.ERROR)
+
+
+def _record(event: str, fields: Mapping[str, object], level: int = _AUDIT) -> None:
+    text = " ".join(f"{name}={value}" for name, value in fields.items() if value)
+    _audit.log(level, "%s: %s", event, text, extra={"tokenguard": {"event": event, **fields}})
 
 
 def keys_changed(issuer: str, keys: KeySet) -> None:

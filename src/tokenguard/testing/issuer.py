@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _LIFETIME = 300  # seconds
+#: what makes a JWT a logout token (OpenID Connect Back-Channel Logout 2.4)
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 class LocalIssuer:
@@ -140,6 +142,24 @@ class LocalIssuer:
         usual = {"iss": self.issuer, "aud": "client-1", "sub": "user-1", "nonce": secrets.token_urlsafe(12)}
         times = {"iat": now, "exp": now + _LIFETIME, "auth_time": now}
         return self._sign(usual | times | claims, {"typ": "JWT"})
+
+    def logout_token(
+        self,
+        *,
+        header: Mapping[str, Any] | None = None,
+        without: str | Iterable[str] = (),
+        algorithm: str | None = None,
+        key: SigningKey | bytes | None = None,
+        **claims: Any,
+    ) -> str:
+        """Issue a logout token for client-1 (OpenID Connect Back-Channel Logout 2.4), valid for two minutes.
+
+        It ends what user-1 has; give `sid` for one session. The arguments are those of `mint`.
+        """
+        now = int(self.clock())
+        usual = {"aud": "client-1", "exp": now + 120, "events": {LOGOUT_EVENT: {}}}
+        claims = self._claims(usual | claims, {"client_id", *({without} if isinstance(without, str) else without)})
+        return self._sign(claims, {"typ": "logout+jwt", **(header or {})}, algorithm=algorithm, key=key)
 
     def broken(self, kind: Broken | str, **claims: Any) -> str:
         """Issue an access token that is wrong in one way; ValueError if `Broken` has no such kind."""

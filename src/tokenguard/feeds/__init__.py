@@ -1,0 +1,1 @@
+"""Where revocations come from, beside our own operators: what issuers tell us."""
