@@ -186,7 +186,7 @@ def test_a_write_that_fails_raises_and_leaves_nothing(join: Join, shared: Valkey
         member.write(revocation())
         assert shared.client.xlen(f"{{{prefix}}}:changes") == 1
         return
-    with pytest.raises(AnswerFailed, match="WRONGTYPE|ResponseError"):
+    with pytest.raises(AnswerFailed, match=r"WRONGTYPE|ResponseError"):
         member.write(revocation())
     assert shared.client.xlen(f"{{{prefix}}}:changes") == (0 if key == "entries" else 1)
 
@@ -196,7 +196,7 @@ def test_a_full_server_refuses_the_write_and_drops_nothing(join: Join, valkey: V
     member = join(valkey, create=True)
     member.write(revocation())
     valkey.client.config_set("maxmemory", 1)
-    with pytest.raises(AnswerFailed, match="OutOfMemory|OOM"):
+    with pytest.raises(AnswerFailed, match=r"OutOfMemory|OOM"):
         member.write(revocation("t-2"))
     assert member.find(token()) is not None
     assert member.find(token("t-2")) is None
@@ -288,7 +288,7 @@ def test_a_factory_that_fails_is_a_store_that_does_not_answer() -> None:
 def test_a_wrong_password_is_not_shown(shared: Valkey) -> None:
     """Neither by the failure nor by anything else that is said."""
     member = Member(f"redis://user:hunter2@127.0.0.1:{shared.port}")
-    with pytest.raises(AnswerFailed, match="AuthenticationError|ResponseError") as failure:
+    with pytest.raises(AnswerFailed, match=r"AuthenticationError|ResponseError") as failure:
         member.find(token())
     assert "hunter2" not in f"{failure.value!r} {member.store!r} {member.store.state(NOW)}"
     member.close()
