@@ -1,4 +1,4 @@
-"""Servers that die, stop, forget or come back as they were yesterday: no revocation is lost while one process has it."""
+"""Servers that die, stop, forget or come back as they were yesterday: nothing is lost while one process has it."""
 
 from __future__ import annotations
 
