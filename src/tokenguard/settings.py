@@ -18,6 +18,7 @@ from tokenguard.config import HTTPSettings, Issuer, KeyPolicy, Limits
 from tokenguard.errors import ConfigurationError
 from tokenguard.introspection import AUTHENTICATION_METHODS, ClientSecret, Introspection
 from tokenguard.logout import BackchannelLogout
+from tokenguard.stores import MemoryRevocations
 
 _C = TypeVar("_C")
 _PRESETS: dict[str, Callable[..., Issuer | list[Issuer]]] = {
@@ -36,7 +37,9 @@ GUARD_SETTINGS = frozenset(
         "monotonic",
         "realm",
         "request_id_header",
+        "revocations",
         "token_cache",
+        "when_revocations_unknown",
     }
 )
 
@@ -44,7 +47,9 @@ GUARD_SETTINGS = frozenset(
 def arguments_from_mapping(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Keyword arguments for `TokenGuard`. Issuers are strings, mappings or `Issuer`; http and limits mappings.
 
-    An issuer's mapping has the names of `Issuer`'s settings, or `provider` and the arguments of that preset.
+    An issuer's mapping has the names of `Issuer`'s settings, or `provider` and the arguments of that preset. The store
+    of revocations is one, the URL of a Redis or Valkey, or a mapping: of the arguments of `RedisRevocations` if it has
+    a `source`, else of those of `MemoryRevocations`.
     """
     arguments = known_settings(settings, GUARD_SETTINGS, "")
     for name in ("audience", "issuers"):
@@ -60,6 +65,8 @@ def arguments_from_mapping(settings: Mapping[str, Any]) -> dict[str, Any]:
         arguments["http"] = _built(HTTPSettings, arguments["http"], "http")
     if "limits" in arguments:
         arguments["limits"] = _built(Limits, arguments["limits"], "limits")
+    if isinstance(arguments.get("revocations"), str | Mapping):
+        arguments["revocations"] = _store(arguments["revocations"])
     return arguments
 
 
@@ -68,7 +75,8 @@ def arguments_from_environ(environ: Mapping[str, str], prefix: str) -> dict[str,
 
     AUDIENCE and ISSUERS are lists with commas or spaces between the items; ISSUERS may also be a JSON array, whose
     objects are as in a mapping. LEEWAY and TOKEN_CACHE are numbers, FORM_BODY is true or false,
-    REALM and REQUEST_ID_HEADER text; CA_FILE, PROXY and USER_AGENT are those of `HTTPSettings`.
+    REALM, REQUEST_ID_HEADER and WHEN_REVOCATIONS_UNKNOWN text; CA_FILE, PROXY and USER_AGENT are those of
+    `HTTPSettings`. REVOCATIONS is a URL, or a JSON object as in a mapping.
     """
     given = {name.removeprefix(prefix): value for name, value in environ.items() if name.startswith(prefix)}
     settings: dict[str, Any] = {}
@@ -160,6 +168,20 @@ def _introspection(given: Mapping[str, Any], name: str) -> Introspection:
     return _built(Introspection, settings, name)
 
 
+def _store(given: str | Mapping[str, Any]) -> object:
+    settings = {"source": given} if isinstance(given, str) else dict(given)
+    kind: Callable[..., object] = MemoryRevocations
+    if "source" in settings:
+        try:
+            from tokenguard.stores.redis import RedisRevocations as kind  # noqa: N813, PLC0415 - an extra
+        except ModuleNotFoundError:
+            raise ConfigurationError(
+                "revocations: this store needs its extra: pip install 'tokenguard[redis]'"
+            ) from None
+    known_settings(settings, inspect.signature(kind).parameters, "revocations.")
+    return kind(**settings)
+
+
 def _list(value: str) -> list[str]:
     return value.replace(",", " ").split()
 
@@ -169,6 +191,10 @@ def _issuers(value: str) -> list[Any]:
         return _list(value)
     parsed: list[Any] = json.loads(value)
     return parsed
+
+
+def _store_named(value: str) -> Any:
+    return json.loads(value) if value.startswith("{") else value
 
 
 def _flag(value: str) -> bool:
@@ -184,12 +210,15 @@ _VARIABLES: dict[str, Callable[[str], Any]] = {
     "LEEWAY": float,
     "REALM": str,
     "REQUEST_ID_HEADER": str,
+    "REVOCATIONS": _store_named,
     "TOKEN_CACHE": int,
+    "WHEN_REVOCATIONS_UNKNOWN": str,
 }
 _HTTP_VARIABLES = frozenset({"CA_FILE", "PROXY", "USER_AGENT"})
 _FORMS: dict[Callable[[str], Any], str] = {
     _flag: "true or false",
     _issuers: "URLs with commas or spaces between, or a JSON array",
+    _store_named: "a URL, or a JSON object",
     float: "a number",
     int: "a whole number",
 }
