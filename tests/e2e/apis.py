@@ -21,6 +21,13 @@ SERVERS = {
     "django-gunicorn": "gunicorn examples.django_orders:application --bind fd://{fd} --log-level warning",
     "django-uvicorn": "uvicorn examples.django_orders:asgi_application --fd {fd} --log-level warning --lifespan off",
 }
+# those of the logout examples
+LOGOUT_SERVERS = {
+    "fastapi-uvicorn": "uvicorn examples.fastapi_logout:app --fd {fd} --log-level warning",
+    "flask-gunicorn": "gunicorn examples.flask_logout:app --bind fd://{fd} --log-level warning",
+    "django-gunicorn": "gunicorn examples.django_logout:application --bind fd://{fd} --log-level warning",
+    "django-uvicorn": "uvicorn examples.django_logout:asgi_application --fd {fd} --log-level warning --lifespan off",
+}
 # the policy of an API that fetches keys anew all the time, so that no test has to wait for it
 IMPATIENT = {"cooldown": 0.2, "max_age": 0.5}
 WITHIN = 20.0  # seconds that a condition may take to come true; all do within one, on a machine with nothing else to do
@@ -31,6 +38,7 @@ class OrdersAPI:
 
     def __init__(self, base_url: str) -> None:
         alone = httpx.Limits(max_keepalive_connections=0)
+        self.base_url = base_url
         self._http = httpx.Client(base_url=base_url, limits=alone, timeout=WITHIN, trust_env=False)
 
     def get(self, path: str, token: str) -> httpx.Response:
@@ -47,10 +55,12 @@ class OrdersAPI:
 
 
 @contextmanager
-def orders_api(server: str, *issuers: Mapping[str, Any], options: str = "") -> Iterator[OrdersAPI]:
-    """Run one of SERVERS, with further `options`; `issuers` have the names of `Issuer`'s settings."""
+def orders_api(
+    server: str, *issuers: Mapping[str, Any], options: str = "", servers: Mapping[str, str] = SERVERS
+) -> Iterator[OrdersAPI]:
+    """Run one of `servers`, with further `options`; `issuers` have the names of `Issuer`'s settings."""
     environment = {"TOKENGUARD_AUDIENCE": API, "TOKENGUARD_ISSUERS": json.dumps(issuers)}
-    with serving(*SERVERS[server].split(), *options.split(), environment=environment) as base_url:
+    with serving(*servers[server].split(), *options.split(), environment=environment) as base_url:
         api = OrdersAPI(base_url)
         try:
             yield api
