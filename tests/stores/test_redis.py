@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis.asyncio
 
-from runtime.support import Clock
+from runtime.support import Clock, until
 from stores.support import HOUR, ISSUER, NOW, OTHER, Join, Member, Valkey, revocation, token, tokens, values
 from tokenguard.core.effects import AnswerFailed, AskRemotely
 from tokenguard.core.revocation import Level, Revocation
@@ -113,6 +114,14 @@ def test_many_are_written_at_once_and_listed_each_once(member: Member) -> None:
     listed = member.listed()
     assert len(listed) == 2500
     assert values(listed) == values(many)
+
+
+def test_of_a_store_that_lost_its_entries_nothing_else_is_kept(member: Member, shared: Valkey, prefix: str) -> None:
+    """The history that a write begins then is a new one, and so is the list of ends."""
+    member.write(revocation("lost"))
+    shared.client.delete(f"{{{prefix}}}:entries")
+    member.write(revocation("new"))
+    assert shared.client.xlen(f"{{{prefix}}}:changes") == shared.client.zcard(f"{{{prefix}}}:ends") == 1
 
 
 def test_what_is_long_over_is_taken_out_by_later_writes(join: Join, shared: Valkey, prefix: str) -> None:
@@ -292,6 +301,25 @@ def test_a_wrong_password_is_not_shown(shared: Valkey) -> None:
         member.find(token())
     assert "hunter2" not in f"{failure.value!r} {member.store!r} {member.store.state(NOW)}"
     member.close()
+
+
+@pytest.mark.parametrize("mode", ["direct", "replica"])
+def test_the_documented_rights_are_enough(join: Join, valkey: Valkey, mode: str) -> None:
+    """The rule of docs/revocations-in-redis.md, as it stands there."""
+    page = (Path(__file__).parents[2] / "docs" / "revocations-in-redis.md").read_text(encoding="utf-8")
+    rule = page.partition("ACL SETUSER ")[2].partition("```")[0].replace("{tokenguard}", "{rights}").split()
+    valkey.client.execute_command("ACL", "SETUSER", *rule)
+    owner = f"redis://{rule[0]}:{rule[2][1:]}@127.0.0.1:{valkey.port}"
+    member = join(owner, prefix="rights", mode=mode, create=True)
+    assert member.find(token()) is None
+    member.write(*tokens(300), revocation("early", until=NOW + 60))
+    assert len(member.listed()) == 301
+    member.begin(member.store.write([], NOW + HOUR / 2)).result()  # takes out what is over
+    assert len(values(member.listed())) == 300
+    if mode == "replica":
+        member.follows()
+        join(valkey, prefix="rights").write(revocation())
+        until(lambda: member.store.find(token(), NOW) is not None)
 
 
 def test_the_state_says_that_a_write_holds_at_once(member: Member) -> None:
