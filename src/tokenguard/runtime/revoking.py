@@ -72,6 +72,15 @@ class Revoking:
         await _answer(self._store.write, revocations, self._clock())
         observe.revoked(revocations)
 
+    def create(self) -> None:
+        """Say of a store that counts as lost, because it is empty, that it is new. Raises `RevocationFailed`."""
+        if not hasattr(self._store, "create"):
+            raise ConfigurationError("the store of revocations needs no creating: it has no method create")
+        try:
+            self._begin(_answer(self._store.create)).result()
+        except AnswerFailed as failure:
+            raise RevocationFailed(Reason.REVOCATION_FAILED, str(failure)).after(failure.retry_after) from None
+
     # -- in bulk ---------------------------------------------------------------------------------------------------
 
     def held(self) -> Iterator[Revocation]:
