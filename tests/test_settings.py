@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from tokenguard import Issuer, TokenGuard
+from tokenguard import Issuer, MemoryRevocations, TokenGuard
 from tokenguard.errors import ConfigurationError
 from tokenguard.settings import arguments_from_environ, arguments_from_mapping
+from tokenguard.stores.redis import RedisRevocations
 from tokenguard.testing import LocalIssuer
 
 AUDIENCE = "https://api.example.com"
@@ -152,3 +154,35 @@ def test_what_is_wrong_with_a_provider_is_named(issuer: dict[str, Any], named: s
     with pytest.raises(ConfigurationError) as caught:
         arguments_from_mapping(BASE | {"issuers": [issuer]})
     assert named in str(caught.value)
+
+
+def test_a_store_of_revocations_from_settings() -> None:
+    """Memory by its arguments, Redis by its URL or its arguments; a store that is built is taken as it is."""
+    memory = arguments_from_mapping(BASE | {"revocations": {"max_entries": 10}})["revocations"]
+    assert isinstance(memory, MemoryRevocations)
+    url = "redis://127.0.0.1:1/0"
+    for given in (url, {"source": url, "mode": "replica"}):
+        assert isinstance(arguments_from_mapping(BASE | {"revocations": given})["revocations"], RedisRevocations)
+        text = given if isinstance(given, str) else json.dumps(given)
+        environ = {"TG_AUDIENCE": AUDIENCE, "TG_ISSUERS": ISSUER, "TG_REVOCATIONS": text}
+        environ["TG_WHEN_REVOCATIONS_UNKNOWN"] = "open"
+        arguments = arguments_from_environ(environ, "TG_")
+        assert isinstance(arguments["revocations"], RedisRevocations)
+        assert arguments["when_revocations_unknown"] == "open"
+    assert arguments_from_mapping(BASE | {"revocations": memory})["revocations"] is memory
+
+
+@pytest.mark.parametrize(
+    ("store", "named"),
+    [
+        ({"max_entries": 0}, "MemoryRevocations.max_entries"),
+        ({"entries": 10}, "unknown setting revocations.entries"),
+        ({"source": "redis://127.0.0.1:1", "max_lags": 1}, "unknown setting revocations.max_lags"),
+        (5, "revocations must be a store"),
+    ],
+)
+def test_a_wrong_store_is_named(store: object, named: str) -> None:
+    """As any other setting."""
+    with pytest.raises(ConfigurationError) as refused:
+        TokenGuard.from_mapping(BASE | {"revocations": store})
+    assert named in str(refused.value)

@@ -6,11 +6,13 @@ from tokenguard.config import HTTPSettings, Issuer, KeyPolicy, Limits
 from tokenguard.core.challenge import Challenge
 from tokenguard.core.model import AccessToken, Request
 from tokenguard.core.requirements import Requirement, all_of, any_of
+from tokenguard.core.revocation import Revocation
 from tokenguard.guard import TokenGuard
 from tokenguard.introspection import BearerToken, ClientSecret, Introspection, MutualTLS, PrivateKeyJWT
 from tokenguard.logout import BackchannelLogout
 from tokenguard.possession import MTLS, DPoP
 from tokenguard.proxies import TrustedProxies
+from tokenguard.stores import MemoryRevocations
 
 __all__ = [
     "MTLS",
@@ -26,10 +28,12 @@ __all__ = [
     "Issuer",
     "KeyPolicy",
     "Limits",
+    "MemoryRevocations",
     "MutualTLS",
     "PrivateKeyJWT",
     "Request",
     "Requirement",
+    "Revocation",
     "TokenGuard",
     "TrustedProxies",
     "all_of",

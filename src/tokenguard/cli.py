@@ -6,8 +6,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,10 +20,13 @@ from tokenguard.commands.demo import run_demo
 from tokenguard.commands.demo_output import print_demo
 from tokenguard.commands.doctor import diagnose
 from tokenguard.commands.doctor_output import print_diagnosis
+from tokenguard.commands.exits import REFUSED, UNAVAILABLE, fail, usage_errors
 from tokenguard.commands.explain import explain as explain_token
 from tokenguard.commands.explain_output import as_json, print_explanation
 from tokenguard.commands.loading import load_app
 from tokenguard.commands.reading import read_token
+from tokenguard.commands.revocations import revocations
+from tokenguard.commands.revoke import revoke
 from tokenguard.config import DEFAULT_ALGORITHMS, HTTPSettings, Issuer, KeyPolicy
 from tokenguard.errors import ConfigurationError
 
@@ -35,6 +37,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+
+app.add_typer(revoke, name="revoke")
+app.add_typer(revocations, name="revocations")
 
 IssuerURL = Annotated[str, typer.Option("--issuer", help="The issuer, exactly as iss has it.", metavar="URL")]
 CAFile = Annotated[
@@ -57,8 +62,7 @@ InsecureHTTP = Annotated[
     typer.Option("--insecure-http", help="Allow http:// beyond this machine: whoever is on the way can forge keys."),
 ]
 
-_EXIT = {"accepted": 0, "refused": 1, "unavailable": 3}
-_USAGE = 2
+_EXIT = {"accepted": 0, "refused": REFUSED, "unavailable": UNAVAILABLE}
 
 
 def main() -> None:
@@ -113,7 +117,7 @@ def explain(
     Prints claim values, which may be personal data; never the token or its signature.
     Exit code 0: accepted, 1: refused, 2: wrong usage, 3: the keys can't be had.
     """
-    with _usage_errors():
+    with usage_errors():
         config = Issuer(
             issuer,
             jwks=_jwks(jwks) if jwks else None,
@@ -155,7 +159,7 @@ def doctor(
 
     Exit code 0: no problem, 1: a problem, 2: wrong usage.
     """
-    with _usage_errors():
+    with usage_errors():
         config = Issuer(
             issuer,
             jwks_uri=jwks_uri,
@@ -179,7 +183,7 @@ def demo(
 
     Run it in a clone of the repository, where the example is. Exit code 0: every answer was as expected.
     """
-    with _usage_errors():
+    with usage_errors():
         as_expected = print_demo(run_demo(application))
     raise typer.Exit(0 if as_expected else 1)
 
@@ -191,8 +195,8 @@ def routes(application: Annotated[str, typer.Argument(metavar="MODULE:APP", help
         from tokenguard.commands.routes_output import print_routes  # noqa: PLC0415 - FastAPI is an extra of its own
         from tokenguard.fastapi import unprotected_routes  # noqa: PLC0415 - same
     except ModuleNotFoundError:
-        raise typer.Exit(_fail("this needs FastAPI: pip install 'tokenguard[fastapi]'")) from None
-    with _usage_errors():
+        raise typer.Exit(fail("this needs FastAPI: pip install 'tokenguard[fastapi]'")) from None
+    with usage_errors():
         print_routes(unprotected_routes(load_app(application)))
 
 
@@ -204,17 +208,3 @@ def _jwks(path: Path) -> Mapping[str, Any]:
     except ValueError:
         raise ConfigurationError(f"--jwks {path} holds no JSON") from None
     return document
-
-
-@contextmanager
-def _usage_errors() -> Iterator[None]:
-    """A wrong setting is one line, not a traceback."""
-    try:
-        yield
-    except ConfigurationError as error:
-        raise typer.Exit(_fail(str(error))) from None
-
-
-def _fail(why: str) -> int:
-    typer.echo(f"tokenguard: {why}", err=True)
-    return _USAGE

@@ -20,6 +20,7 @@ from tokenguard.introspection import AUTHENTICATION_METHODS, ClientSecret, Intro
 from tokenguard.logout import BackchannelLogout
 from tokenguard.possession import MTLS, DPoP
 from tokenguard.proxies import TrustedProxies
+from tokenguard.stores import MemoryRevocations
 
 _C = TypeVar("_C")
 _PRESETS: dict[str, Callable[..., Issuer | list[Issuer]]] = {
@@ -49,7 +50,9 @@ GUARD_SETTINGS = frozenset(
         "proxies",
         "realm",
         "request_id_header",
+        "revocations",
         "token_cache",
+        "when_revocations_unknown",
     }
 )
 
@@ -58,7 +61,9 @@ def arguments_from_mapping(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Keyword arguments for `TokenGuard`. Issuers are strings, mappings or `Issuer`; other parts mappings.
 
     An issuer's mapping has the names of `Issuer`'s settings, or `provider` and the arguments of that preset.
-    `replays` of dpop may be the URL of a `RedisReplays`, or a mapping of its settings.
+    `replays` of dpop may be the URL of a `RedisReplays`, or a mapping of its settings. The store of revocations is one,
+    the URL of a Redis or Valkey, or a mapping: of the arguments of `RedisRevocations` if it has a `source`, else of
+    those of `MemoryRevocations`.
     """
     arguments = known_settings(settings, GUARD_SETTINGS, "")
     for name in ("audience", "issuers"):
@@ -74,6 +79,8 @@ def arguments_from_mapping(settings: Mapping[str, Any]) -> dict[str, Any]:
         if arguments.get(name) is not None:
             given = _dpop(arguments[name]) if name == "dpop" else arguments[name]
             arguments[name] = _built(kind, given, name)
+    if isinstance(arguments.get("revocations"), str | Mapping):
+        arguments["revocations"] = _store(arguments["revocations"])
     return arguments
 
 
@@ -82,7 +89,8 @@ def arguments_from_environ(environ: Mapping[str, str], prefix: str) -> dict[str,
 
     AUDIENCE and ISSUERS are lists with commas or spaces between the items; ISSUERS may also be a JSON array, whose
     objects are as in a mapping. LEEWAY and TOKEN_CACHE are numbers, FORM_BODY is true or false,
-    REALM and REQUEST_ID_HEADER text; CA_FILE, PROXY and USER_AGENT are those of `HTTPSettings`.
+    REALM, REQUEST_ID_HEADER and WHEN_REVOCATIONS_UNKNOWN text; CA_FILE, PROXY and USER_AGENT are those of
+    `HTTPSettings`. REVOCATIONS is a URL, or a JSON object as in a mapping.
 
     DPOP and MTLS are "accepted" or "required"; DPOP_BASE_URL, DPOP_NONCES, DPOP_NONCE_SECRETS (a list), DPOP_WINDOW
     and DPOP_REPLAYS (the URL of a Redis), MTLS_FORMAT and MTLS_HEADER, PROXIES_NETWORKS and PROXIES_FORWARDED (lists),
@@ -196,6 +204,20 @@ def _dpop(given: object) -> object:
     return {**given, "replays": RedisReplays(**settings)}
 
 
+def _store(given: str | Mapping[str, Any]) -> object:
+    settings = {"source": given} if isinstance(given, str) else dict(given)
+    kind: Callable[..., object] = MemoryRevocations
+    if "source" in settings:
+        try:
+            from tokenguard.stores.redis import RedisRevocations as kind  # noqa: N813, PLC0415 - an extra
+        except ModuleNotFoundError:
+            raise ConfigurationError(
+                "revocations: this store needs its extra: pip install 'tokenguard[redis]'"
+            ) from None
+    known_settings(settings, inspect.signature(kind).parameters, "revocations.")
+    return kind(**settings)
+
+
 def _list(value: str) -> list[str]:
     return value.replace(",", " ").split()
 
@@ -213,6 +235,10 @@ def _demand(value: str) -> bool:
     return value.lower() == "required"
 
 
+def _store_named(value: str) -> Any:
+    return json.loads(value) if value.startswith("{") else value
+
+
 def _flag(value: str) -> bool:
     if value.lower() not in {"true", "false"}:
         raise ValueError
@@ -226,7 +252,9 @@ _VARIABLES: dict[str, Callable[[str], Any]] = {
     "LEEWAY": float,
     "REALM": str,
     "REQUEST_ID_HEADER": str,
+    "REVOCATIONS": _store_named,
     "TOKEN_CACHE": int,
+    "WHEN_REVOCATIONS_UNKNOWN": str,
 }
 #: variable to the part it belongs to, its name there, and how it is read
 _PART_VARIABLES: dict[str, tuple[str, str, Callable[[str], Any]]] = {
@@ -253,6 +281,7 @@ _FORMS: dict[Callable[[str], Any], str] = {
     _demand: "accepted or required",
     _flag: "true or false",
     _issuers: "URLs with commas or spaces between, or a JSON array",
+    _store_named: "a URL, or a JSON object",
     float: "a number",
     int: "a whole number",
 }

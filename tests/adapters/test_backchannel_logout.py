@@ -255,12 +255,3 @@ def test_another_method_is_none_of_its(guard: TokenGuard, site: Site) -> None:
     app = FastAPI()
     app.post(PATH)(fastapi.backchannel_logout(guard))
     assert _over_asgi(app, "GET")(b"", FORM).status == 405
-
-
-def test_what_follows_is_kept_for_as_long_as_a_token_can_live(
-    guard: TokenGuard, store: FullStore, issuer: LocalIssuer
-) -> None:
-    """And no longer: `Issuer.max_lifetime` and the leeway."""
-    guard.logout(issuer.logout_token(sid="s1"))
-    (kept,) = store.held(NOW)
-    assert NOW + 3600 <= kept.until <= NOW + 3600 + 60

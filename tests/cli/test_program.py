@@ -23,7 +23,7 @@ def test_without_its_extra_it_says_which(module: str, extra: str) -> None:
 def test_each_command_says_what_it_is_for() -> None:
     """In the list that one gets without arguments."""
     told = run().stdout
-    assert all(f"│ {command} " in told for command in ("explain", "doctor", "demo", "routes"))
+    assert all(f"│ {command} " in told for command in ("explain", "doctor", "demo", "routes", "revoke", "revocations"))
 
 
 def test_nothing_but_the_verdict_is_printed(served: LocalIssuer, ca_file: str) -> None:

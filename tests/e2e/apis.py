@@ -21,6 +21,13 @@ SERVERS = {
     "django-gunicorn": "gunicorn examples.django_orders:application --bind fd://{fd} --log-level warning",
     "django-uvicorn": "uvicorn examples.django_orders:asgi_application --fd {fd} --log-level warning --lifespan off",
 }
+# those of the logout examples
+LOGOUT_SERVERS = {
+    "fastapi-uvicorn": "uvicorn examples.fastapi_logout:app --fd {fd} --log-level warning",
+    "flask-gunicorn": "gunicorn examples.flask_logout:app --bind fd://{fd} --log-level warning",
+    "django-gunicorn": "gunicorn examples.django_logout:application --bind fd://{fd} --log-level warning",
+    "django-uvicorn": "uvicorn examples.django_logout:asgi_application --fd {fd} --log-level warning --lifespan off",
+}
 # the policy of an API that fetches keys anew all the time, so that no test has to wait for it
 IMPATIENT = {"cooldown": 0.2, "max_age": 0.5}
 WITHIN = 20.0  # seconds that a condition may take to come true; all do within one, on a machine with nothing else to do
@@ -49,11 +56,15 @@ class OrdersAPI:
 
 @contextmanager
 def orders_api(
-    server: str, *issuers: Mapping[str, Any], options: str = "", environment: Mapping[str, str] | None = None
+    server: str,
+    *issuers: Mapping[str, Any],
+    options: str = "",
+    environment: Mapping[str, str] | None = None,
+    servers: Mapping[str, str] = SERVERS,
 ) -> Iterator[OrdersAPI]:
-    """Run one of SERVERS, with further `options` and variables; `issuers` have the names of `Issuer`'s settings."""
+    """Run one of `servers`, with further `options` and variables; `issuers` have the names of `Issuer`'s settings."""
     variables = {"TOKENGUARD_AUDIENCE": API, "TOKENGUARD_ISSUERS": json.dumps(issuers), **(environment or {})}
-    with serving(*SERVERS[server].split(), *options.split(), environment=variables) as base_url:
+    with serving(*servers[server].split(), *options.split(), environment=variables) as base_url:
         api = OrdersAPI(base_url)
         try:
             yield api

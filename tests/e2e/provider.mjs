@@ -6,6 +6,7 @@
 // Out: one line of JSON on stdout when ready, {"issuer": URL, "control": URL}.
 // POST {control}/control/keys with a JSON array of private JWKs replaces the signing keys; the first key that can serve an alg signs.
 // GET {control}/control/key-fetches answers how often the key set was fetched.
+// POST {control}/control/logout-uri with a JSON string is where the clients orders-web and orders-phone are told of logouts from then on.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -16,6 +17,11 @@ import Provider, { errors } from 'oidc-provider';
 import { createMemoryAdapter } from 'oidc-provider/lib/adapters/memory_adapter.js';
 
 const API = 'https://api.example.com';
+
+// What the clients have registered as backchannel_logout_uri: the tests' own address is known later, and on loopback, which
+// oidc-provider refuses. Its requests there are sent on.
+const LOGOUT = 'https://orders-web.example.com/backchannel-logout';
+let logoutUri;
 
 // A client picks audience and alg by the resource that it asks for.
 const RESOURCES = new Map();
@@ -89,6 +95,16 @@ const configuration = {
       response_types: ['code'],
       redirect_uris: ['https://app.example.com/callback'],
     },
+    // Two of the same that are told of logouts, one of them by session too.
+    ...['orders-web', 'orders-phone'].map((clientId) => ({
+      client_id: clientId,
+      token_endpoint_auth_method: 'none',
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      redirect_uris: ['https://app.example.com/callback'],
+      backchannel_logout_uri: LOGOUT,
+      backchannel_logout_session_required: clientId === 'orders-web',
+    })),
     {
       client_id: 'orders-docs',
       application_type: 'native', // so that the redirect may be to any port of loopback (RFC 8252 7.3)
@@ -99,8 +115,17 @@ const configuration = {
     },
   ],
   clientBasedCORS: (_ctx, origin, client) => client.clientId === 'orders-docs' && new URL(origin).hostname === '127.0.0.1',
+  // The session of a client that is told of sessions is in its access tokens, too.
+  extraTokenClaims(ctx, _token) {
+    const { AuthorizationCode: code, RefreshToken: refresh } = ctx.oidc.entities;
+    const sid = (code ?? refresh)?.sid;
+    return sid === undefined ? undefined : { sid };
+  },
+  // without the dispatcher that would keep it from loopback
+  fetch: (url, options) => (String(url) === LOGOUT ? fetch(logoutUri, { ...options, dispatcher: undefined }) : fetch(url, options)),
   findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
   features: {
+    backchannelLogout: { enabled: true },
     clientCredentials: { enabled: true },
     devInteractions: { enabled: true },
     introspection: { enabled: true, allowedPolicy: (_ctx, client) => client.clientId !== 'refused-api' },
@@ -143,6 +168,7 @@ const issuer = `${await listen(server, port)}${path}`;
 function signWith(jwks) {
   const provider = new Provider(issuer, { ...configuration, jwks: { keys: jwks } });
   provider.on('server_error', (_ctx, error) => console.error(error));
+  provider.on('backchannel.error', (_ctx, error) => console.error(error));
   handle = provider.callback();
 }
 signWith(keys);
@@ -152,6 +178,10 @@ const control = await listen(
     switch (`${request.method} ${request.url}`) {
       case 'POST /control/keys':
         signWith(await json(request));
+        response.writeHead(204).end();
+        break;
+      case 'POST /control/logout-uri':
+        logoutUri = await json(request);
         response.writeHead(204).end();
         break;
       case 'GET /control/key-fetches':

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from base64 import urlsafe_b64encode
+from contextlib import nullcontext
 from hashlib import sha256
 from typing import Any, Self
 from urllib.parse import quote
@@ -12,7 +13,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from .login import authorization_code
+from .login import Browser
 from .server import Server
 
 API, OTHER_API = "https://api.example.com", "https://other.example.com"
@@ -20,6 +21,8 @@ ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 SERVICE, SERVICE_SECRET = "orders-service", "orders-service-secret"
 MACHINE, MACHINE_SECRET = "orders-machine", "orders-machine-secret"  # its tokens are bound to its certificate
 APP, APP_CALLBACK = "orders-app", "https://app.example.com/callback"
+# public as well, and told of logouts: one with the session, which is then in its access tokens too, one without
+WEB, PHONE = "orders-web", "orders-phone"
 DOCS = "orders-docs"  # public, redirects to /docs/oauth2-redirect on any port of 127.0.0.1, may call from there
 
 API_SECRET = "orders-api-secret/+%:"
@@ -96,11 +99,21 @@ class Provider:
         token: str = _answer(answer)["access_token"]
         return token
 
-    def user_tokens(self, scope: str = "orders:read", alg: str = "RS256", subject: str = "alice") -> dict[str, str]:
-        """What the public client gets once `subject` logged in and consented: access_token, id_token, refresh_token."""
+    def user_tokens(
+        self,
+        scope: str = "orders:read",
+        alg: str = "RS256",
+        subject: str = "alice",
+        client: str = APP,
+        browser: Browser | None = None,
+    ) -> dict[str, str]:
+        """What a public client gets once `subject` logged in and consented: access_token, id_token, refresh_token.
+
+        `browser`: where that happens, and the session stays; another one each time if none is given.
+        """
         verifier = secrets.token_urlsafe(32)
         request = {
-            "client_id": APP,
+            "client_id": client,
             "response_type": "code",
             "redirect_uri": APP_CALLBACK,
             "scope": f"openid offline_access {scope}",
@@ -110,9 +123,18 @@ class Provider:
             "code_challenge": urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
         }
-        code = authorization_code(self.metadata["authorization_endpoint"], request, subject)
+        with nullcontext(browser) if browser is not None else Browser() as used:
+            code = used.authorization_code(self.metadata["authorization_endpoint"], request, subject)
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
-        return self._tokens(form | {"client_id": APP, "redirect_uri": APP_CALLBACK, "resource": resource(alg)})
+        return self._tokens(form | {"client_id": client, "redirect_uri": APP_CALLBACK, "resource": resource(alg)})
+
+    def tell_of_logouts(self, uri: str) -> None:
+        """Have the clients WEB and PHONE told of logouts here from now on."""
+        self._http.post(f"{self._server.ready['control']}/control/logout-uri", json=uri).raise_for_status()
+
+    def log_out(self, browser: Browser) -> None:
+        """End the session that the server has with this browser; its clients have been told when this returns."""
+        browser.log_out(self.metadata["end_session_endpoint"])
 
     def refresh(self, refresh_token: str, alg: str = "RS256") -> dict[str, str]:
         """New tokens for the public client; the refresh token among them replaces the one given."""

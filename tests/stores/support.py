@@ -1,4 +1,4 @@
-"""A real server that can be killed, paused and restarted, and members: stores as a guard has them, with its I/O thread."""
+"""A real server that can be killed, paused and restarted, and members: stores with an I/O thread, as guards have."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
@@ -28,10 +29,10 @@ NOW = 1_700_000_000.0
 HOUR = 3_600.0
 
 
-def token(token_id: str = "t-1", **fields: Any) -> Verified:
+def token(jti: str = "t-1", **fields: Any) -> Verified:
     """A verified token of `ISSUER`, of alice in session s-1 at client c-1, issued now, and with these fields."""
     told: dict[str, Any] = {
-        "issuer": ISSUER, "subject": "alice", "client_id": "c-1", "audience": (), "scopes": frozenset(), "id": token_id,
+        "issuer": ISSUER, "subject": "alice", "client_id": "c-1", "audience": (), "scopes": frozenset(), "id": jti,
         "expires_at": NOW + HOUR, "issued_at": NOW, "not_before": None, "auth_time": None, "acr": None,
         "binding": None, "payload": b"{}", "generation": 1, "configured": ISSUER, "names": DEFAULT_NAMES,
         "session": "s-1", "fingerprint": None,
@@ -51,13 +52,21 @@ def tokens(count: int, name: str = "many") -> list[Revocation]:
     return [revocation(f"{name}-{number}") for number in range(count)]
 
 
+def free_port() -> int:
+    """One that nobody listens on."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+        return port
+
+
 class Valkey:
     """A server on a port of its own. `is_kept`: what it holds survives its death (every write is on disk)."""
 
     def __init__(self, *, is_kept: bool = False) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="valkey-"))
         self._config = {"appendonly": "yes", "appendfsync": "always"} if is_kept else {}
-        self._server = ValkeyServer(data_dir=self._folder, config=self._config)
+        self._server = ValkeyServer(data_dir=self._folder, port=free_port(), config=self._config)
         self._server.start()
         self.port = self._server.port
         self.url = f"redis://127.0.0.1:{self.port}/0"
@@ -68,9 +77,9 @@ class Valkey:
         self._server.terminate()
         self.client.close()
 
-    def start(self) -> None:
-        """On the same port, with what is on disk."""
-        self._server = ValkeyServer(data_dir=self._folder, port=self.port, config=self._config)
+    def start(self, port: int | None = None) -> None:
+        """On the same port (or another, for those who shall not see it yet), with what is on disk."""
+        self._server = ValkeyServer(data_dir=self._folder, port=port or self.port, config=self._config)
         self._server.start()
 
     def pause(self) -> None:
@@ -80,6 +89,15 @@ class Valkey:
     def resume(self) -> None:
         """It goes on."""
         self._signal(signal.SIGCONT)
+
+    def backup(self) -> Path:
+        """A copy of what is on disk."""
+        return Path(shutil.copytree(self._folder, f"{self._folder}-backup", ignore=shutil.ignore_patterns("*.log")))
+
+    def restore(self, copy: Path) -> None:
+        """Put the copy in the place of what is on disk; before `start`."""
+        shutil.rmtree(self._folder)
+        copy.rename(self._folder)
 
     def close(self) -> None:
         """Leave nothing behind."""

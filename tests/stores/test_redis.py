@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis.asyncio
 
-from runtime.support import Clock
+from runtime.support import Clock, until
 from stores.support import HOUR, ISSUER, NOW, OTHER, Join, Member, Valkey, revocation, token, tokens, values
 from tokenguard.core.effects import AnswerFailed, AskRemotely
 from tokenguard.core.revocation import Level, Revocation
@@ -115,6 +116,14 @@ def test_many_are_written_at_once_and_listed_each_once(member: Member) -> None:
     assert values(listed) == values(many)
 
 
+def test_of_a_store_that_lost_its_entries_nothing_else_is_kept(member: Member, shared: Valkey, prefix: str) -> None:
+    """The history that a write begins then is a new one, and so is the list of ends."""
+    member.write(revocation("lost"))
+    shared.client.delete(f"{{{prefix}}}:entries")
+    member.write(revocation("new"))
+    assert shared.client.xlen(f"{{{prefix}}}:changes") == shared.client.zcard(f"{{{prefix}}}:ends") == 1
+
+
 def test_what_is_long_over_is_taken_out_by_later_writes(join: Join, shared: Valkey, prefix: str) -> None:
     """Not before the margin for clocks that differ, and no look-up depends on it."""
     member = join(shared, create=True)
@@ -186,7 +195,7 @@ def test_a_write_that_fails_raises_and_leaves_nothing(join: Join, shared: Valkey
         member.write(revocation())
         assert shared.client.xlen(f"{{{prefix}}}:changes") == 1
         return
-    with pytest.raises(AnswerFailed, match="WRONGTYPE|ResponseError"):
+    with pytest.raises(AnswerFailed, match=r"WRONGTYPE|ResponseError"):
         member.write(revocation())
     assert shared.client.xlen(f"{{{prefix}}}:changes") == (0 if key == "entries" else 1)
 
@@ -196,7 +205,7 @@ def test_a_full_server_refuses_the_write_and_drops_nothing(join: Join, valkey: V
     member = join(valkey, create=True)
     member.write(revocation())
     valkey.client.config_set("maxmemory", 1)
-    with pytest.raises(AnswerFailed, match="OutOfMemory|OOM"):
+    with pytest.raises(AnswerFailed, match=r"OutOfMemory|OOM"):
         member.write(revocation("t-2"))
     assert member.find(token()) is not None
     assert member.find(token("t-2")) is None
@@ -288,10 +297,29 @@ def test_a_factory_that_fails_is_a_store_that_does_not_answer() -> None:
 def test_a_wrong_password_is_not_shown(shared: Valkey) -> None:
     """Neither by the failure nor by anything else that is said."""
     member = Member(f"redis://user:hunter2@127.0.0.1:{shared.port}")
-    with pytest.raises(AnswerFailed, match="AuthenticationError|ResponseError") as failure:
+    with pytest.raises(AnswerFailed, match=r"AuthenticationError|ResponseError") as failure:
         member.find(token())
     assert "hunter2" not in f"{failure.value!r} {member.store!r} {member.store.state(NOW)}"
     member.close()
+
+
+@pytest.mark.parametrize("mode", ["direct", "replica"])
+def test_the_documented_rights_are_enough(join: Join, valkey: Valkey, mode: str) -> None:
+    """The rule of docs/revocations-in-redis.md, as it stands there."""
+    page = (Path(__file__).parents[2] / "docs" / "revocations-in-redis.md").read_text(encoding="utf-8")
+    rule = page.partition("ACL SETUSER ")[2].partition("```")[0].replace("{tokenguard}", "{rights}").split()
+    valkey.client.execute_command("ACL", "SETUSER", *rule)
+    owner = f"redis://{rule[0]}:{rule[2][1:]}@127.0.0.1:{valkey.port}"
+    member = join(owner, prefix="rights", mode=mode, create=True)
+    assert member.find(token()) is None
+    member.write(*tokens(300), revocation("early", until=NOW + 60))
+    assert len(member.listed()) == 301
+    member.begin(member.store.write([], NOW + HOUR / 2)).result()  # takes out what is over
+    assert len(values(member.listed())) == 300
+    if mode == "replica":
+        member.follows()
+        join(valkey, prefix="rights").write(revocation())
+        until(lambda: member.store.find(token(), NOW) is not None)
 
 
 def test_the_state_says_that_a_write_holds_at_once(member: Member) -> None:

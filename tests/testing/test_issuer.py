@@ -150,6 +150,18 @@ def test_an_id_token_is_for_the_client() -> None:
     assert claims["aud"] == "client-1"
 
 
+def test_a_logout_token_is_for_the_client() -> None:
+    """With the event that makes it one, good for two minutes, and without a nonce (Back-Channel Logout 2.4)."""
+    token = make_issuer().logout_token(sid="s1", without="sub")
+    claims = claims_of(token)
+    assert header_of(token) == {"alg": "ES256", "kid": "current", "typ": "logout+jwt"}
+    assert signature_holds(token, KEY.jwk)
+    assert set(claims) == {"iss", "aud", "iat", "exp", "jti", "events", "sid"}
+    assert claims["aud"] == "client-1"
+    assert claims["events"] == {"http://schemas.openid.net/event/backchannel-logout": {}}
+    assert claims["exp"] - claims["iat"] == 120
+
+
 def test_the_key_set_is_the_callers_own() -> None:
     """Changing it changes nobody else's."""
     issuer = make_issuer(signing_key=None, algorithm="ES256")

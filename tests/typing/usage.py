@@ -13,6 +13,7 @@ from fastapi import Depends, FastAPI, Security
 
 from tokenguard import (
     AccessToken,
+    BackchannelLogout,
     BearerToken,
     ClaimNames,
     ClientSecret,
@@ -50,6 +51,9 @@ assert_type(providers.entra("tenant", "api"), Issuer)
 assert_type(providers.entra(["tenant", "another"], "api", version=1), list[Issuer])
 providers.okta("example.okta.com", profile="jwt")  # type: ignore[call-arg]  # that is what the preset knows
 Issuer("https://auth.example.com", claims=ClaimNames(roles=["groups", ("realm_access", "roles")], tenant="tid"))
+Issuer("https://auth.example.com", max_lifetime=3600, logout=BackchannelLogout("orders-web", ends="subject"))
+BackchannelLogout("orders-web", ends="user")  # type: ignore[arg-type]  # a session, or what a subject holds
+BackchannelLogout()  # type: ignore[call-arg]  # told to whom?
 ClaimNames(roles=1)  # type: ignore[arg-type]  # a name, a path, or several
 TokenGuard(issuers=["https://auth.example.com"])  # type: ignore[call-arg]  # whose tokens, but meant for whom?
 Issuer("https://auth.example.com", profile="anything")  # type: ignore[arg-type]  # only the two that exist

@@ -42,6 +42,7 @@ STAGES: dict[str, tuple[Reason, ...]] = {
         Reason.NOT_YET_VALID,
         Reason.ISSUED_IN_FUTURE,
         Reason.REVOKED,
+        Reason.REVOCATIONS_UNAVAILABLE,
         Reason.INACTIVE,
         Reason.INTROSPECTION_UNAVAILABLE,
     ),

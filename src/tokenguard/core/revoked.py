@@ -24,8 +24,11 @@ def admit(
             try:
                 found = find(verified, now)
             except AskRemotely:
+                if not lookup.can_ask:
+                    raise
                 found = yield FindRevocation(verified, now)
-    except AnswerFailed as failure:
+    except Exception as error:  # a store may be anyone's: anything may come
+        failure = error if isinstance(error, AnswerFailed) else AnswerFailed(f"the store raised {type(error).__name__}")
         if live or (when_unknown or lookup.when_unknown) == "closed":
             raise _unavailable(verified, failure) from None
         lookup.alarm(verified, str(failure))

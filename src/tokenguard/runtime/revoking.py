@@ -29,7 +29,7 @@ class Revoking:
 
     def __init__(self, store: Any, io: IOThread, clock: Callable[[], float], when_unknown: WhenUnknown) -> None:
         find, ask = getattr(store, "find", None), getattr(store, "ask", None)
-        if isinstance(store, type) or not (callable(find) or callable(ask)):
+        if isinstance(store, type | str | bytes) or not (callable(find) or callable(ask)):  # text has a method find
             raise ConfigurationError("revocations must be a store: with a method find(token, now), or ask(token, now)")
         self._store = store
         self._io = io
@@ -42,7 +42,7 @@ class Revoking:
 
     def ask(self, question: FindRevocation) -> Future[Revocation | None]:
         """Have the store asked, on the I/O thread."""
-        return self._begin(_answer(self._store.ask(question.token, question.now)))
+        return self._begin(_answer(self._store.ask, question.token, question.now))
 
     def write(self, question: WriteRevocations) -> Future[None]:
         """Have the store keep them; fails with `AnswerFailed` where it kept none."""
@@ -60,12 +60,26 @@ class Revoking:
     def _add(self, revocations: Sequence[Revocation]) -> None:
         if not hasattr(self._store, "add"):
             raise AnswerFailed("the store of revocations can't be written to: it has neither add nor write")
-        self._store.add(revocations, self._clock())
+        try:
+            self._store.add(revocations, self._clock())
+        except AnswerFailed:
+            raise
+        except Exception as error:  # a store may be anyone's: anything may come
+            raise AnswerFailed(f"the store of revocations failed: {observe.unforeseen(error)}") from None
         observe.revoked(revocations)
 
     async def _write(self, revocations: Sequence[Revocation]) -> None:
-        await _answer(self._store.write(revocations, self._clock()))
+        await _answer(self._store.write, revocations, self._clock())
         observe.revoked(revocations)
+
+    def create(self) -> None:
+        """Say of a store that counts as lost, because it is empty, that it is new. Raises `RevocationFailed`."""
+        if not hasattr(self._store, "create"):
+            raise ConfigurationError("the store of revocations needs no creating: it has no method create")
+        try:
+            self._begin(_answer(self._store.create)).result()
+        except AnswerFailed as failure:
+            raise RevocationFailed(Reason.REVOCATION_FAILED, str(failure)).after(failure.retry_after) from None
 
     # -- in bulk ---------------------------------------------------------------------------------------------------
 
@@ -118,11 +132,11 @@ class Revoking:
         return done
 
 
-async def _answer(asked: Awaitable[_T]) -> _T:
+async def _answer(ask: Callable[..., Awaitable[_T]], *question: Any) -> _T:
     """The store's answer; `AnswerFailed` for whatever else comes, since a store may be anyone's."""
     try:
         async with asyncio.timeout(_TIMEOUT):
-            return await asked
+            return await ask(*question)
     except (AnswerFailed, StopAsyncIteration):
         raise
     except TimeoutError:
@@ -133,11 +147,12 @@ async def _answer(asked: Awaitable[_T]) -> _T:
 
 async def _next(pages: AsyncIterator[Sequence[Revocation]]) -> Sequence[Revocation]:
     """The next page that holds something, or an empty one at the end."""
+    page: Sequence[Revocation] = ()
     try:
-        while True:
-            if page := await _answer(anext(pages)):
-                return page
+        while not page:
+            page = await _answer(anext, pages)
     except StopAsyncIteration:
-        return ()
+        pass
     except AnswerFailed as failure:
         raise Unavailable(Reason.REVOCATIONS_UNAVAILABLE, str(failure)).after(failure.retry_after) from None
+    return page

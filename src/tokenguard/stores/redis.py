@@ -32,8 +32,8 @@ _PREFIX = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
 class RedisRevocations:
     """A store that processes share. Belongs to one guard.
 
-    `source`: a URL (redis://, rediss://, unix://), or a callable that makes a `redis.asyncio` client: for Sentinel, a
-    cluster, credentials of your own. `prefix`: of the three keys, `{prefix}:entries` and so on. `mode`: see the
+    `source`: a URL (redis://, rediss://, unix://), or a callable that makes a `redis.asyncio` client, for Sentinel or
+    credentials of your own. `prefix`: of the names of its three keys (`stores/wire.py`). `mode`: see the
     module. `timeout`: seconds for one question to the server. `create`: take a store without an epoch for a new one;
     else it counts as lost until a process that held it brings it back, or `create()` is called once.
     For replicas: `max_lag`: seconds that the copy may be behind. `when_lagging`: beyond that, "closed": no answer, so

@@ -11,8 +11,8 @@ again.
 
 **Lag.** The copy is as old as the sending of the last pull that came up to the tip. That is the heartbeat: no clock but
 this process's own is in it, nobody has to write for it, and an idle store is no reason to be called behind. Beyond
-`max_lag` the copy alone lets nobody in any more. A forked child has the copy and the lag, but no follower; by then at
-the latest it starts its own.
+`max_lag` the copy alone lets nobody in any more. A forked child has the copy, but no follower: its first check asks the
+server, and starts one, which goes on from where the parent's was.
 
 **What a process holds and the store has not, it writes back**, whenever it loads anew: a server that came back empty,
 or with a part of what it had, gets from each process what that one still knows. Revocations are only ever added and
@@ -81,6 +81,7 @@ class Replica:
         self._tip = ORIGIN
         self._is_begun = False
         self._is_behind = False  # was it said that the copy is too old?
+        self._confirmed_at: float | None = None
         #: monotonic time up to which the copy may be answered from
         self.current_until = -math.inf
         #: why the store can't be followed; empty where it can, as far as is known
@@ -90,7 +91,7 @@ class Replica:
     @property
     def lag(self) -> float | None:
         """Seconds by which the copy may be behind; None before it was loaded."""
-        return None if self.current_until == -math.inf else self._monotonic() - self.current_until + self._max_lag
+        return None if self._confirmed_at is None else self._monotonic() - self._confirmed_at
 
     def begin(self, begin: Callable[[Coroutine[Any, Any, None]], object]) -> None:
         """Follow, unless this process does already."""
@@ -108,8 +109,9 @@ class Replica:
         self._book.add(listed, now)
 
     def renew_after_fork(self) -> None:
-        """The follower stayed with the parent; the copy is here, and its age is known."""
+        """The follower stayed with the parent. The copy is here, but the first check asks, and so begins to follow."""
         self._is_begun = False
+        self.current_until = -math.inf
         self.failure = ""
         self._book.recount()
 
@@ -172,7 +174,7 @@ class Replica:
         self._epoch, self._tip = epoch, tip
 
     def _confirm(self, sent: float) -> None:
-        self.current_until = sent + self._max_lag
+        self._confirmed_at, self.current_until = sent, sent + self._max_lag
         if self.failure:
             _log.warning("the revocation store is followed again; %d revocations", len(self._book))
         self.failure, self._is_behind = "", False
