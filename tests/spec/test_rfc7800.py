@@ -35,7 +35,7 @@ def test_a_confirmation_is_an_object(cnf: Any) -> None:
 @pytest.mark.parametrize("members", [("jwk", "jku"), ("jwk", "jwe"), ("jwe", "jku", "jkt")])
 def test_one_key_is_named_in_one_way(members: tuple[str, ...]) -> None:
     """Two of jwk, jwe and jku make it malformed, also beside a binding that is known."""
-    token = ISSUER.mint(cnf={name: DIGEST for name in members})
+    token = ISSUER.mint(cnf=dict.fromkeys(members, DIGEST))
     assert reason_for(bearing(token)) is Reason.MALFORMED_CLAIMS
 
 

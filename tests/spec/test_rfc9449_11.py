@@ -24,7 +24,7 @@ class Shared:
         self.used: dict[bytes, float] = {}
         self.failure = failure
 
-    async def record(self, key: bytes, now: float, until: float) -> bool:
+    async def record(self, key: bytes, _now: float, until: float) -> bool:
         """As `Replays.record`."""
         await asyncio.sleep(0)
         if self.failure is not None:
@@ -40,7 +40,7 @@ class Local:
     def __init__(self, answer: Any) -> None:
         self.answer = answer
 
-    def record(self, key: bytes, now: float, until: float) -> bool | Awaitable[bool]:
+    def record(self, _key: bytes, _now: float, _until: float) -> bool | Awaitable[bool]:
         """As `Replays.record`."""
         if isinstance(self.answer, BaseException):
             raise self.answer

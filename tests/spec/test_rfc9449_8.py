@@ -78,7 +78,7 @@ def test_a_proof_without_a_nonce_is_answered_with_one() -> None:
 def test_any_other_nonce_is_answered_with_one(nonce: Any) -> None:
     """Those of the authorization server, of another resource server, and what is no nonce at all."""
     guard = guard_asking()
-    error = denied(guard, proving(TOKEN, **{"nonce": nonce}), Reason.PROOF_NONCE, UseDPoPNonce)
+    error = denied(guard, proving(TOKEN, nonce=nonce), Reason.PROOF_NONCE, UseDPoPNonce)
     assert len(nonces_in(guard, error)) == 1
 
 

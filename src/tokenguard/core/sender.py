@@ -95,6 +95,8 @@ def _addressed(request: Request, base_url: str | None, proxies: TrustedProxies |
         except ValueError as cause:
             raise InvalidDPoPProof(Reason.PROOF_TARGET, f"the URL that the client addressed: {cause}") from None
     # what the caller wrote into Host counts for nothing where the base is known (RFC 9700 4.13)
-    _, _, rest = request.url.partition("://")
+    _, separator, rest = request.url.partition("://")
+    if not separator:
+        raise InvalidDPoPProof(Reason.PROOF_TARGET, "the request has no absolute URL")
     _, slash, path = rest.partition("/")
     return base_url.removesuffix("/") + slash + path
