@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.spec.possession import ISSUER, SECRET, bound, client_key, denied, guard_with, proving, with_proof
+from tests.spec.possession import ISSUER, bound, client_key, denied, guard_with, proving, with_proof
 from tests.spec.support import NOW, URL, guard_for, octets, signing_key
 
-from tokenguard import DPoP, Request, TokenGuard
+from tokenguard import DPoP
 from tokenguard.errors import DESCRIPTIONS, ConfigurationError, Denied, InvalidToken, Reason
 from tokenguard.testing import ALGORITHMS, DPoPKey, SigningKey
 from tokenguard.testing.jws import b64url
@@ -50,7 +49,7 @@ def test_one_proof_at_most() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda proof: "",
+        lambda _: "",
         lambda proof: proof + ".e30",
         lambda proof: proof.rpartition(".")[0],
         lambda proof: proof.replace(".", "..", 1),
@@ -61,7 +60,7 @@ def test_one_proof_at_most() -> None:
         lambda proof: b64url(b"[]") + proof[proof.index(".") :],
         lambda proof: b64url(b'{"typ":') + proof[proof.index(".") :],
         lambda proof: b64url(b'{"a":1,"a":2}') + proof[proof.index(".") :],
-        lambda proof: "A" * 20_000,
+        lambda _: "A" * 20_000,
     ],
 )
 def test_a_proof_is_one_well_formed_jwt(change: Callable[[str], str]) -> None:
