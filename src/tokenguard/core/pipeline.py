@@ -18,7 +18,7 @@ from tokenguard.core.keyuse import candidates, is_signed, newer_keys, no_key, us
 from tokenguard.core.model import AccessToken, Request, Verified
 from tokenguard.core.remote import confirm_live, validate_remotely, whom_to_ask
 from tokenguard.core.requirements import Requirement, authorize
-from tokenguard.core.sender import confirm_sender, refuse_without_request
+from tokenguard.core.sender import ask_first_use, confirm_sender, refuse_without_request
 from tokenguard.core.trust import Memory, SettledHeader, Setup, Trusted, check_header, find_issuer
 from tokenguard.errors import Denied, MissingToken, Unavailable
 
@@ -52,7 +52,9 @@ def authenticate(
     try:
         verified = yield from vouch(setup, credential.token, now, monotonic, live=live)
         if verified.binding is not None or credential.scheme != "Bearer" or senders.must_be_bound:
-            yield from confirm_sender(senders, request, credential, verified, now, seen=seen)
+            question = confirm_sender(senders, request, credential, verified, now, seen=seen)
+            if question is not None:
+                yield from ask_first_use(question, verified)
     except Denied as refusal:
         refusal.schemes = (credential.scheme,)
         raise
