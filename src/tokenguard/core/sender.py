@@ -75,7 +75,8 @@ def _confirm(
         raise InvalidToken(Reason.BINDING_REQUIRED, "MTLS.required: cnf has no x5t#S256")
     if key is not None:
         proofs = _proofs_for(senders, credential)
-        url = _addressed(request, proofs.settings.base_url, senders.proxies)
+        base_url, proxies = proofs.settings.base_url, senders.proxies
+        url = request.url if base_url is proxies is None else _addressed(request, base_url, proxies)
         asked = Asked(request.method, url, key, now, senders.leeway)
         use = check_proof(proofs, credential, asked)
         return None if seen else record_use(proofs, use, now)
