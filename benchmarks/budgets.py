@@ -60,6 +60,9 @@ BUDGETS = (
     Budget("warm, 10,000 tokens", "paths", "warm", "warm, 10,000 tokens", 0.10, "checks"),
     Budget("avalidate over validate, nothing awaited", "paths", "warm", "warm, avalidate", 1.5, "µs"),
     *_refusals(),
+    Budget(
+        "DPoP, all but 1.35 ES256 checks", "dpop", "DPoP", "DPoP, key remembered, beyond 1.35 ES256 checks", 8, "µs"
+    ),
     Budget("FastAPI dependency over the plain endpoint", "fastapi", "FastAPI", "Protect, warm", 18, "µs"),
     Budget("Flask decorator over a no-op one", "flask", "Flask", "Protect, warm", 8, "µs"),
     Budget("Django middleware over a no-op one, WSGI", "django", "Django", "WSGI, middleware, warm", 6, "µs"),

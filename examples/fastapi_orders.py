@@ -14,6 +14,7 @@ from fastapi import Depends, FastAPI, HTTPException, Security
 from pydantic import BaseModel
 
 from tokenguard import AccessToken, TokenGuard
+from tokenguard.asgi import ResponseHeadersMiddleware
 from tokenguard.fastapi import Protect
 
 guard = TokenGuard.from_env()
@@ -29,6 +30,7 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(title="Orders", lifespan=lifespan)
+app.add_middleware(ResponseHeadersMiddleware)  # for DPoP with nonces: each answer brings the next one
 orders: dict[int, dict[str, Any]] = {1: {"id": 1, "item": "coffee", "quantity": 1}}
 
 

@@ -186,3 +186,81 @@ def test_a_wrong_store_is_named(store: object, named: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         TokenGuard.from_mapping(BASE | {"revocations": store})
     assert named in str(refused.value)
+
+
+def test_bound_tokens_are_set_up_by_a_mapping() -> None:
+    """The parts dpop, mtls and proxies become DPoP, MTLS and TrustedProxies; a URL becomes a store in Redis."""
+    arguments = arguments_from_mapping(
+        BASE
+        | {
+            "dpop": {"required": True, "replays": "redis://localhost/0", "base_url": "https://api.example.com"},
+            "mtls": {"format": "rfc9440"},
+            "proxies": {"networks": ["10.0.0.0/8"], "forwarded": ["forwarded"]},
+        }
+    )
+    assert arguments["dpop"].is_shared
+    assert (arguments["dpop"].required, arguments["mtls"].header) == (True, "client-cert")
+    assert arguments["proxies"].forwarded == ("forwarded",)
+    assert TokenGuard(**arguments).issuers == (ISSUER,)
+    assert arguments_from_mapping(BASE | {"dpop": {"replays": {"url": "redis://x", "prefix": "p"}}})["dpop"].is_shared
+
+
+def test_bound_tokens_are_set_up_by_the_environment() -> None:
+    """The same, from variables."""
+    arguments = arguments_from_environ(
+        {
+            "T_AUDIENCE": AUDIENCE,
+            "T_ISSUERS": ISSUER,
+            "T_DPOP": "required",
+            "T_DPOP_NONCES": "always",
+            "T_DPOP_NONCE_SECRETS": f"{'a' * 32} {'b' * 32}",
+            "T_DPOP_WINDOW": "30",
+            "T_DPOP_REPLAYS": "redis://localhost/0",
+            "T_MTLS": "accepted",
+            "T_MTLS_FORMAT": "xfcc",
+            "T_PROXIES_SECRET_HEADER": "X-Proxy",
+            "T_PROXIES_SECRETS": "s" * 16,
+            "T_PROXIES_HOPS": "2",
+            "T_PROXIES_UNIX_SOCKET": "true",
+        },
+        "T_",
+    )
+    dpop, mtls, proxies = (arguments[name] for name in ("dpop", "mtls", "proxies"))
+    assert (dpop.required, dpop.nonces, dpop.window, dpop.nonce_keys) == (True, "always", 30, (b"a" * 32, b"b" * 32))
+    assert (mtls.required, mtls.header, proxies.hops, proxies.unix_socket) == (
+        False,
+        "x-forwarded-client-cert",
+        2,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"dpop": True}, "dpop must be a mapping"),
+        ({"dpop": {"window": 0}}, "DPoP.window"),
+        ({"dpop": {"algs": ["ES256"]}}, "unknown setting dpop.algs"),
+        ({"dpop": {"_nonce_keys": []}}, "unknown setting dpop._nonce_keys"),
+        ({"dpop": {"replays": "memory"}}, "RedisReplays.url"),
+        ({"dpop": {"replays": {"address": "x"}}}, "dpop.replays"),
+        ({"mtls": {"header": "X-Cert"}}, "MTLS.header needs MTLS.format"),
+        ({"mtls": {"format": "pem"}}, "MTLS.header"),
+        ({"mtls": {"format": "x"}}, "MTLS.format"),
+        ({"mtls": {"format": "xfcc", "header": "a b"}}, "MTLS.header"),
+        ({"mtls": {"format": "xfcc"}}, "MTLS.format needs proxies"),
+        ({"proxies": {"networks": "x"}}, "TrustedProxies.networks"),
+    ],
+)
+def test_a_wrong_setting_for_bound_tokens_is_named(settings: dict[str, Any], named: str) -> None:
+    """By its path, or by the setting that it lacks."""
+    with pytest.raises(ConfigurationError) as refused:
+        TokenGuard.from_mapping(BASE | settings)
+    assert named in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["dpop", "mtls", "proxies"])
+def test_parts_are_of_their_kind(name: str) -> None:
+    """Nothing that merely looks so."""
+    with pytest.raises(ConfigurationError, match=name):
+        TokenGuard(**BASE | {name: {}})

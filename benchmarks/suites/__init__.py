@@ -46,6 +46,7 @@ SUITES = (
     Suite("paths", "paths", "Whole checks, json of the standard library", 14, 3.5),
     Suite("paths-fast", "paths", "Whole checks, with the fast JSON extra", 10, 2.5, "fast"),
     Suite("refusals", "refusals", "Refusing", 10, 2.0),
+    Suite("dpop", "dpop", "DPoP", 6, 1.5),
     Suite("steps", "steps", "Where the time goes", 14),
     Suite("alternatives", "alternatives", "What else could be done", 7, json="fast"),
     Suite("peers", "peers", "The same job done by others", 20),

@@ -23,7 +23,7 @@ from tokenguard.core.remote import introspecting
 from tokenguard.core.requirements import Requirement, Scopes, authorize, one_of
 from tokenguard.core.revocation import Revocation, Store, WhenUnknown, require_when_unknown
 from tokenguard.core.revoking import Named, revoke
-from tokenguard.core.trust import Setup
+from tokenguard.core.trust import Senders, Setup
 from tokenguard.errors import ConfigurationError, Denied, Unavailable
 from tokenguard.feeds.backchannel import Backchannel
 from tokenguard.possession import MTLS, DPoP
@@ -349,6 +349,11 @@ class TokenGuard:
     def issuers(self) -> tuple[str, ...]:
         """The identifiers of the configured issuers."""
         return tuple(self._setup.issuers)
+
+    @property
+    def senders(self) -> Senders:
+        """What confirms the senders of bound tokens, for who looks after a deployment."""
+        return self._setup.senders
 
     def health(self) -> Health:
         """The state of each issuer's keys, and of asking it, for a readiness endpoint. Waits for nothing.

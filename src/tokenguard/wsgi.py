@@ -39,19 +39,25 @@ class EnvironRequest(Request):
 
     @property
     def client_certificate(self) -> bytes | None:  # type: ignore[override] # computed for the few who ask
-        """In DER; None unless the server ends TLS, found no fault with it, and tells it as mod_ssl does."""
+        """In DER; None unless the server ends TLS, found no fault with it, and tells it, as mod_ssl or gunicorn do."""
         pem = self._environ.get("SSL_CLIENT_CERT")
-        if not pem or self._environ.get("SSL_CLIENT_VERIFY", "").startswith("FAILED"):
+        if self._environ.get("SSL_CLIENT_VERIFY", "").startswith("FAILED"):
             return None
         try:
-            return ssl.PEM_cert_to_DER_cert(pem)
-        except ValueError:
+            return ssl.PEM_cert_to_DER_cert(pem) if pem else _certificate_of(self._environ.get("gunicorn.socket"))
+        except (OSError, ValueError):
             return None
 
     def header_values(self, name: str) -> list[str]:
         key = _KEYS.get(name) or "HTTP_" + name.upper().replace("-", "_")
         value = self._environ.get(key)
         return [] if value is None else [value]
+
+
+def _certificate_of(connection: Any) -> bytes | None:
+    """Of a connection's client: gunicorn says nothing of TLS, but hands over the socket, its workers' own kind."""
+    ask = getattr(connection, "getpeercert", None)  # absent where the connection is a plain one
+    return None if ask is None else ask(binary_form=True)
 
 
 def raw_target(environ: Mapping[str, Any]) -> str | None:

@@ -37,6 +37,7 @@ class OrdersAPI:
     """A running API. Each request is on a connection of its own, so that none depends on the one before."""
 
     def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
         alone = httpx.Limits(max_keepalive_connections=0)
         self.base_url = base_url
         self._http = httpx.Client(base_url=base_url, limits=alone, timeout=WITHIN, trust_env=False)
@@ -44,6 +45,10 @@ class OrdersAPI:
     def get(self, path: str, token: str) -> httpx.Response:
         """The answer to a request with this token."""
         return self._http.get(path, headers={"Authorization": f"Bearer {token}"})
+
+    def get_with(self, path: str, headers: Mapping[str, str]) -> httpx.Response:
+        """The answer to a request with these headers."""
+        return self._http.get(path, headers=dict(headers))
 
     def orders(self, token: str) -> int:
         """The status of the answer to a request that needs orders:read."""

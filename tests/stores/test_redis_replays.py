@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -145,6 +147,50 @@ async def test_a_password_that_is_wrong_lets_nobody_in_and_is_not_shown(shared: 
         await store.record(fresh(), NOW, NOW + 60)
     assert "hunter2" not in f"{refusal.value} {refusal.value.hint} {store!r}"
     await store.aclose()
+
+
+FORKING = """
+import gc, os, sys
+from tokenguard.core.effects import RecordProof
+from tokenguard.runtime.iothread import IOThread
+from tokenguard.runtime.senders import SharedReplays
+from tokenguard.stores.redis_replays import RedisReplays
+
+store = RedisReplays(sys.argv[1], prefix=sys.argv[2], timeout=20)
+shared = None
+
+async def close():
+    gc.collect()  # on a running loop, where redis-py's connections would close themselves
+    await shared.close()
+
+shared = SharedReplays(store, io := IOThread(on_close=close))
+
+def use(number):
+    return shared.ask(RecordProof(bytes([number]) * 32, 0.0, 60.0)).result(30)
+
+said = [use(1), use(1)]
+child = os.fork()
+if child == 0:
+    said = [use(1), use(2)]
+    io.close()
+    os._exit(said != [False, True])
+_, status = os.waitpid(child, 0)
+said += [use(2), use(3)]
+io.close()
+print(status, *said)
+"""
+
+
+def test_parent_and_forked_child_each_have_connections_of_their_own(valkey: ValkeyServer) -> None:
+    """Both see what the other one used, and the child's end leaves the parent's connections alone."""
+    ran = subprocess.run(
+        [sys.executable, "-c", FORKING, valkey.connection_url, secrets.token_hex(8)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.stdout.split() == ["0", "True", "False", "False", "True"]
 
 
 @pytest.mark.parametrize("url", ["", "http://localhost", "redis://hunter2@localhost:port", None, 7])

@@ -38,7 +38,7 @@ def read_credential(request: Request, *, form_body: bool, dpop: bool = False) ->
     schemes = _BEARER_AND_DPOP if dpop else _BEARER_ALONE
     if len(lines) > 1:
         raise _several(lines, schemes, "the request has several Authorization lines")
-    credential = _of_header(lines[0].strip(" \t"), schemes) if lines else None
+    credential = _of_header(lines[0].strip(" \t"), schemes, request) if lines else None
     if form_body and may_hold_form_token(request.method, request.header_values("content-type")):
         in_form = _form_token(request.form)
         if in_form is not None:
@@ -48,8 +48,6 @@ def read_credential(request: Request, *, form_body: bool, dpop: bool = False) ->
             credential = Credential("Bearer", in_form)
     if credential is None:
         raise MissingToken
-    if credential.scheme == "DPoP":
-        return credential._replace(proofs=tuple(request.header_values("dpop")))
     return credential
 
 
@@ -60,14 +58,14 @@ def may_hold_form_token(method: str, content_types: list[str]) -> bool:
     return content_types[0].partition(";")[0].strip().lower() == _FORM_TYPE
 
 
-def _of_header(value: str, schemes: Mapping[str, str]) -> Credential | None:
+def _of_header(value: str, schemes: Mapping[str, str], request: Request) -> Credential | None:
     """The token in one Authorization value; None where it is for a scheme that is not among `schemes`."""
     # scheme, one or more spaces, one b64token (RFC 6750 2.1, RFC 9449 7.1)
     name, _, rest = value.partition(" ")
     token = rest.lstrip(" ")
     scheme = schemes.get(name.lower())
     if scheme is not None and _is_b64token(token):
-        return Credential(scheme, token)
+        return Credential(scheme, token, tuple(request.header_values("dpop")) if scheme == "DPoP" else ())
     if (_FOLDED_ANY if "dpop" in schemes else _FOLDED).search(value):
         raise _several(value.split(","), schemes, "the Authorization header holds several credentials")
     scheme = _scheme_of(value, schemes)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from tokenguard.config import Limits
 from tokenguard.core import jws, strict_json
 from tokenguard.core.algorithms import ALGORITHMS, Verifier
-from tokenguard.core.effects import AnswerFailed, Flow, RecordProof
+from tokenguard.core.effects import RecordProof
 from tokenguard.core.jwk import PRIVATE_MEMBERS, SkipKey, import_key
 from tokenguard.core.model import Credential
 from tokenguard.core.target_uri import same_target
@@ -57,7 +57,7 @@ def check_proof(proofs: Proofs, credential: Credential, asked: Asked) -> Use:
 
     Raises `InvalidDPoPProof`, `UseDPoPNonce`, or `InvalidToken` where the token is bound to another key.
     """
-    signing_input, header_segment, payload_segment, signature = _split(_only_proof(credential), proofs)
+    signing_input, header_segment, payload_segment, signature = _split(credential, proofs.settings.max_proof)
     known = proofs.keys.get(asked.key) if proofs.keys is not None else None
     if known is not None and known.header == header_segment:
         verifier = known.verifier
@@ -79,42 +79,42 @@ def check_proof(proofs: Proofs, credential: Credential, asked: Asked) -> Use:
     return Use(hashlib.sha256(asked.key + jti.encode("utf-8")).digest(), until)
 
 
-def record_use(proofs: Proofs, use: Use, now: float) -> Flow[None]:
-    """Let a proof count once (RFC 9449 11.1): remembered for as long as it is good, in one check-and-set."""
-    if proofs.record is not None:
-        try:
-            is_first = proofs.record(use.proof, now, use.until)
-        except Unavailable:
-            raise
-        except Exception as cause:  # the store may be the deployment's code: anything may come
-            raise Unavailable(Reason.REPLAYS_UNAVAILABLE, f"DPoP.replays raised {type(cause).__name__}") from None
-    else:
-        try:
-            is_first = yield RecordProof(use.proof, now, use.until)
-        except AnswerFailed as failure:
-            unavailable = Unavailable(Reason.REPLAYS_UNAVAILABLE, f"DPoP.replays gave no answer: {failure}")
-            raise unavailable.after(failure.retry_after) from None
-    # True and nothing that merely looks so
+def record_use(proofs: Proofs, use: Use, now: float) -> RecordProof | None:
+    """Let a proof count once (RFC 9449 11.1): remembered for as long as it is good, in one check-and-set.
+
+    Answers what is still to be asked where the store is outside of this process; the answer is for `check_first`.
+    """
+    if proofs.record is None:
+        return RecordProof(use.proof, now, use.until)
+    try:
+        is_first = proofs.record(use.proof, now, use.until)
+    except Unavailable:
+        raise
+    except Exception as cause:  # the store may be the deployment's code: anything may come
+        raise Unavailable(Reason.REPLAYS_UNAVAILABLE, f"DPoP.replays raised {type(cause).__name__}") from None
+    check_first(is_first)
+    return None
+
+
+def check_first(is_first: object) -> None:
+    """Refuse a proof unless this is its first use: True, and nothing that merely looks so."""
     if is_first is not True:
         raise InvalidDPoPProof(Reason.PROOF_REPLAYED, "the same key used the same jti before")
 
 
-def _only_proof(credential: Credential) -> str:
+def _split(credential: Credential, most: int) -> tuple[bytes, bytes, bytes, bytes]:
     # (1) not more than one DPoP field; some servers join repeated lines with a comma (RFC 9110 5.3)
     lines = credential.proofs
     if not lines:
         raise InvalidDPoPProof(Reason.MISSING_PROOF, "there is no DPoP header")
-    if len(lines) > 1 or "," in lines[0]:
+    proof = lines[0]
+    if len(lines) > 1 or "," in proof:
         raise InvalidDPoPProof(Reason.SEVERAL_PROOFS, "there are several DPoP headers, or one with a comma")
-    return lines[0].strip(" \t")
-
-
-def _split(proof: str, proofs: Proofs) -> tuple[bytes, bytes, bytes, bytes]:
     # (2) one well-formed compact JWT
-    if len(proof) > proofs.settings.max_proof:
-        raise _malformed(f"DPoP.max_proof is {proofs.settings.max_proof}")
+    if len(proof) > most:
+        raise _malformed(f"DPoP.max_proof is {most}")
     try:
-        signing_input, header, payload, signature = jws.split(proof.encode("ascii"))
+        signing_input, header, payload, signature = jws.split(proof.strip(" \t").encode("ascii"))
         return signing_input, header, payload, jws.read_signature(signature)
     except (Denied, UnicodeEncodeError):
         raise _malformed("the proof is not three segments of base64url") from None
@@ -166,22 +166,20 @@ def _read_key(jwk: Mapping[str, Any], alg: str, bound_to: bytes) -> Verifier:
 def _check_claims(claims: Mapping[str, Any], asked: Asked) -> str:
     """The claims but for time and token; answers the jti."""
     get = claims.get
+    jti, htm, htu, ath = get("jti"), get("htm"), get("htu"), get("ath")
     # (3) each is there, of its type and not empty
-    for name in ("jti", "htm", "htu", "ath"):
-        value = get(name)
-        if type(value) is not str or not value:
-            raise _malformed(f"{name} must be a non-empty string")
+    if not (type(jti) is type(htm) is type(htu) is type(ath) is str and jti and htm and htu and ath):
+        raise _malformed("jti, htm, htu and ath must be non-empty strings")
     if type(get("iat")) not in _NUMBERS:
         raise _malformed("iat must be a number")
     # (8) the method, which is case-sensitive (RFC 9110 9.1)
-    if get("htm") != asked.method:
+    if htm != asked.method:
         raise InvalidDPoPProof(Reason.PROOF_METHOD, "htm is not the method of the request")
     # (9) the URL, without query and fragment
-    if not same_target(claims["htu"], asked.url):
+    if not same_target(htu, asked.url):
         raise InvalidDPoPProof(
             Reason.PROOF_TARGET, "htu is not the URL of the request (see DPoP.base_url and TrustedProxies.forwarded)"
         )
-    jti: str = claims["jti"]
     return jti
 
 
@@ -191,7 +189,7 @@ def _check_time(claims: Mapping[str, Any], proofs: Proofs, asked: Asked) -> floa
     Answers when the proof will be good no more, a clock that is behind by the leeway considered.
     """
     settings, nonces, now, iat = proofs.settings, proofs.nonces, asked.now, claims["iat"]
-    is_recent = now - settings.window <= iat <= now + min(asked.leeway, settings.window)
+    is_recent = now - settings.window <= iat <= now + proofs.ahead
     if nonces is not None and (settings.nonces == "always" or not is_recent or "nonce" in claims):
         made_at = nonces.made_at(claims.get("nonce"), now, asked.leeway)
         if made_at is None:

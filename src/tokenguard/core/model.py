@@ -46,7 +46,11 @@ class Request:
 
     def header_values(self, name: str) -> list[str]:
         """Every value of a field, in order; `name` in lower case. Bytes are read as Latin-1, like every server does."""
-        return [_text(value) for key, value in self._headers if _text(key).lower() == name]
+        return [
+            value if type(value) is str else _text(value)
+            for key, value in self._headers
+            if (key if type(key) is str else _text(key)).lower() == name
+        ]
 
     def __repr__(self) -> str:
         return f"Request({self.method!r})"  # URL and headers may hold secrets

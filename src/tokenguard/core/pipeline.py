@@ -23,7 +23,7 @@ from tokenguard.core.remote import confirm_live, verify_remotely, whom_to_ask
 from tokenguard.core.requirements import Requirement, authorize
 from tokenguard.core.revocation import Lookup, WhenUnknown, fingerprint
 from tokenguard.core.revoked import admit, admit_known
-from tokenguard.core.sender import confirm_sender, refuse_without_request
+from tokenguard.core.sender import ask_first_use, confirm_sender, refuse_without_request
 from tokenguard.core.trust import SettledHeader, Setup, check_header, find_issuer
 from tokenguard.errors import Denied, MissingToken, Unavailable
 
@@ -137,7 +137,9 @@ def _authenticate(  # noqa: PLR0917 - what one request is
     try:
         verified = yield from vouch(setup, presented, now, monotonic, live=live)
         if verified.binding is not None or credential.scheme != "Bearer" or setup.senders.must_be_bound:
-            yield from confirm_sender(setup.senders, request, credential, verified, now, seen=seen)
+            question = confirm_sender(setup.senders, request, credential, verified, now, seen=seen)
+            if question is not None:
+                yield from ask_first_use(question, verified)
         return (yield from admit(setup.revocations, verified, now, live=live, when_unknown=when_unknown))
     except Denied as refusal:
         refusal.schemes = (credential.scheme,)

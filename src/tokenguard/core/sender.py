@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import NoReturn
 
 from tokenguard.core.confirmation import Binding
-from tokenguard.core.dpop import Asked, check_proof, record_use
-from tokenguard.core.effects import Flow
+from tokenguard.core.dpop import Asked, check_first, check_proof, record_use
+from tokenguard.core.effects import AnswerFailed, Flow, RecordProof
 from tokenguard.core.forwarded import client_url
 from tokenguard.core.model import Credential, Request, Verified
 from tokenguard.core.mtls import check_certificate
@@ -34,13 +34,28 @@ def refuse_without_request(verified: Verified) -> NoReturn:
 
 def confirm_sender(
     senders: Senders, request: Request, credential: Credential, verified: Verified, now: float, *, seen: bool = False
-) -> Flow[None]:
+) -> RecordProof | None:
     """Every binding of the token holds, and every one that the settings demand is there. `now` in epoch seconds.
 
-    `seen`: this request was confirmed before, so that its proof counts as used already.
+    `seen`: this request was confirmed before, so that its proof counts as used already. Answers what is still to be
+    asked: whether a proof that is good is used for the first time, where only a store outside of this process knows.
     """
     try:
-        yield from _confirm(senders, request, credential, verified.binding, now, seen=seen)
+        return _confirm(senders, request, credential, verified.binding, now, seen=seen)
+    except (Denied, Unavailable) as refusal:
+        refusal.concerns(verified.issuer, verified.client_id, verified.id)
+        raise
+
+
+def ask_first_use(question: RecordProof, verified: Verified) -> Flow[None]:
+    """Refuse a proof unless the store for all workers says that this is its first use."""
+    try:
+        try:
+            is_first = yield question
+        except AnswerFailed as failure:
+            unavailable = Unavailable(Reason.REPLAYS_UNAVAILABLE, f"DPoP.replays gave no answer: {failure}")
+            raise unavailable.after(failure.retry_after) from None
+        check_first(is_first)
     except (Denied, Unavailable) as refusal:
         refusal.concerns(verified.issuer, verified.client_id, verified.id)
         raise
@@ -48,7 +63,7 @@ def confirm_sender(
 
 def _confirm(
     senders: Senders, request: Request, credential: Credential, binding: Binding | None, now: float, *, seen: bool
-) -> Flow[None]:
+) -> RecordProof | None:
     key, certificate = binding or _UNBOUND
     if binding is not None and key is certificate is None:
         # nothing in cnf that is known here, or nothing at all: the issuer meant to bind it (RFC 7800 3.1)
@@ -60,16 +75,17 @@ def _confirm(
         raise InvalidToken(Reason.BINDING_REQUIRED, "MTLS.required: cnf has no x5t#S256")
     if key is not None:
         proofs = _proofs_for(senders, credential)
-        url = _addressed(request, proofs.settings.base_url, senders.proxies)
+        base_url, proxies = proofs.settings.base_url, senders.proxies
+        url = request.url if base_url is None and proxies is None else _addressed(request, base_url, proxies)
         asked = Asked(request.method, url, key, now, senders.leeway)
         use = check_proof(proofs, credential, asked)
-        if not seen:
-            yield from record_use(proofs, use, now)
-    elif credential.scheme == "DPoP":
+        return None if seen else record_use(proofs, use, now)
+    if credential.scheme == "DPoP":
         # a binding to a key that nobody can confirm (RFC 9449 7.1)
         raise InvalidToken(Reason.BINDING_REQUIRED, "sent with the scheme DPoP, but cnf has no jkt")
-    elif senders.dpop is not None and senders.dpop.settings.required:
+    if senders.dpop is not None and senders.dpop.settings.required:
         raise InvalidToken(Reason.BINDING_REQUIRED, "DPoP.required: cnf has no jkt")
+    return None
 
 
 def _check_certificate(senders: Senders, request: Request, bound_to: bytes) -> None:
@@ -95,6 +111,8 @@ def _addressed(request: Request, base_url: str | None, proxies: TrustedProxies |
         except ValueError as cause:
             raise InvalidDPoPProof(Reason.PROOF_TARGET, f"the URL that the client addressed: {cause}") from None
     # what the caller wrote into Host counts for nothing where the base is known (RFC 9700 4.13)
-    _, _, rest = request.url.partition("://")
+    _, separator, rest = request.url.partition("://")
+    if not separator:
+        raise InvalidDPoPProof(Reason.PROOF_TARGET, "the request has no absolute URL")
     _, slash, path = rest.partition("/")
     return base_url.removesuffix("/") + slash + path

@@ -97,10 +97,12 @@ class ProofKey(NamedTuple):
 class Proofs:
     """How DPoP proofs are checked. `keys`: by thumbprint, None where nothing is remembered. `nonces`: None for never.
 
+    `ahead`: seconds by which the client's clock may be ahead of ours.
     `record`: remembers a use at once, as `possession.Replays` says; None where that must be asked for.
     """
 
     settings: DPoP
+    ahead: float
     keys: Memory[ProofKey] | None
     nonces: Nonces | None
     record: Callable[[bytes, float, float], object] | None
@@ -117,12 +119,12 @@ class Senders:
     mtls: MTLS | None = None
     proxies: TrustedProxies | None = None
     leeway: float = 0
-
     must_be_bound: bool = field(init=False)
+    """Is every token refused that is not bound?"""
 
     def __post_init__(self) -> None:
-        dpop = self.dpop is not None and self.dpop.settings.required
-        object.__setattr__(self, "must_be_bound", dpop or (self.mtls is not None and self.mtls.required))
+        wanted = (self.dpop is not None and self.dpop.settings.required, self.mtls is not None and self.mtls.required)
+        object.__setattr__(self, "must_be_bound", any(wanted))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

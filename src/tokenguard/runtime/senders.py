@@ -31,6 +31,7 @@ def build_senders(
         return Senders(None, mtls, proxies, leeway)
     proofs = Proofs(
         settings=dpop,
+        ahead=min(leeway, dpop.window),
         keys=BoundedMemory(keys) if keys else None,
         nonces=Nonces(dpop.nonce_keys, dpop.nonce_lifetime) if dpop.nonces != "never" else None,
         record=None if dpop.is_shared else replays.record,

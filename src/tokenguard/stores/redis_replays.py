@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from tokenguard._checks import require_number
 from tokenguard.errors import ConfigurationError, Reason, Unavailable
+from tokenguard.runtime import forksafe
 
 #: seconds that the clocks of two workers may differ: kept longer by that, a proof is known to the slower one too
 _SKEW = 60
@@ -44,7 +45,9 @@ class RedisReplays:
         self._connections = int(connections)
         # a client lives on one event loop: that of the guard's I/O thread, another one after a fork
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Redis] = weakref.WeakKeyDictionary()
+        self._of_parent: list[object] = []
         self._connect()
+        forksafe.register(self)
 
     async def record(self, key: bytes, now: float, until: float) -> bool:
         """Is this the first use of a proof? Says so once, and remembers it `until` then (epoch seconds, like `now`).
@@ -70,6 +73,11 @@ class RedisReplays:
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.aclose()
+
+    def renew_after_fork(self) -> None:
+        """Connections and their loop's epoll are the parent's: kept, since to clean them up would reach into it."""
+        self._of_parent += self._clients.items()
+        self._clients = weakref.WeakKeyDictionary()
 
     def _client(self) -> Redis:
         loop = asyncio.get_running_loop()
