@@ -29,7 +29,8 @@ class ClaimNames:
 
     The first that is there counts for `scopes` (a string of scopes, or an array of them; by default scope, then
     scp), `client` (by default client_id, azp, cid, appid), `audience` (by default aud) and `tenant`. These four are
-    for `profile="jwt"`, except `tenant`: RFC 9068 fixes the others' names.
+    for `profile="jwt"`, except `tenant`: RFC 9068 fixes the others' names. In an introspection answer the standard's
+    names count too, where an issuer's own are not there (RFC 7662 2.2).
     All that are there count for `roles` and `permissions` (an array of strings, or one string as a whole).
 
     `scope_prefix`: what scopes begin with towards clients, as `api://app/`: taken off the token's scopes, and

@@ -97,6 +97,12 @@ def test_plain_json_under_the_signed_media_type_is_no_answer(asking: TokenGuard,
     unbelievable(asking)
 
 
+def test_an_encrypted_answer_is_called_that(asking: TokenGuard, responder: Responder) -> None:
+    """It can't be read, and the operator is told which setting asks for it (RFC 9701 5)."""
+    responder.answer = lambda _issuer, _members: "eyJhbGciOiJSU0EtT0FFUCJ9.a2V5.aXY.dGV4dA.dGFn"
+    assert "encrypted" in unbelievable(asking)
+
+
 @pytest.mark.req("JI-03", "A-148")
 @pytest.mark.parametrize("typ", ["JWT", "at+jwt", "", "token-introspection", "logout+jwt"])
 def test_typ_says_what_it_is(asking: TokenGuard, responder: Responder, typ: str) -> None:

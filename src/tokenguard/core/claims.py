@@ -84,7 +84,10 @@ def read_claims(  # noqa: PLR0912 - a branch a claim
             raise malformed("scope must be a string of scopes")
         scopes = split_scopes(scope)
     else:
-        client_id, scopes = client_of(claims, names), scopes_of(claims, names)
+        client_id, scopes = (
+            client_of(claims, names, introspected=introspected),
+            scopes_of(claims, names, introspected=introspected),
+        )
     if has_own_names:
         check_mapped(claims, names)
     if not OPTIONAL.keys().isdisjoint(claims):

@@ -40,12 +40,14 @@ class Outcome(NamedTuple):
 class Introspect:
     """Ask `issuer` about a token (RFC 7662), or join whoever is asking about it. Answered with an `Outcome`.
 
-    `digest`: SHA-256 of the token, under which the answer is remembered.
+    `digest`: SHA-256 of the token, under which the answer is remembered. `fresh`: joins no question that was sent
+    before this one was put, for whose answer the issuer may have looked earlier.
     """
 
     issuer: str
     token: str = field(repr=False)
     digest: bytes = field(repr=False)
+    fresh: bool = False
     wait: ClassVar[bool] = True
 
 

@@ -104,7 +104,7 @@ def _ask(trusted: Trusted, received: bytes, *, live: bool) -> Flow[Outcome]:
         if known is not None:
             return known
     try:
-        outcome: Outcome = yield Introspect(trusted.config.issuer, received.decode("ascii"), digest)
+        outcome: Outcome = yield Introspect(trusted.config.issuer, received.decode("ascii"), digest, fresh=live)
     except AnswerFailed as failure:
         unavailable = Unavailable(Reason.INTROSPECTION_UNAVAILABLE, f"the issuer can't be asked: {failure}")
         raise unavailable.after(failure.retry_after) from None

@@ -9,13 +9,15 @@ from tokenguard.config import Limits
 from tokenguard.core import jws
 from tokenguard.core.effects import Flow
 from tokenguard.core.forms import NUMBERS
-from tokenguard.core.introspection import SIGNED, AnswerError, media_type
+from tokenguard.core.introspection import SIGNED, AnswerError, NoAnswer, media_type
 from tokenguard.core.keyuse import candidates, is_signed, newer_keys, usable_keys
 from tokenguard.core.trust import Trusted
 from tokenguard.errors import InvalidToken
 
 #: seconds between an answer's making and its reading; it was asked for a moment ago
 _MAX_AGE = 60.0
+#: between the five parts of a compact JWE (RFC 7516 7.1)
+_JWE_DOTS = 4
 
 
 def open_signed(
@@ -31,7 +33,9 @@ def open_signed(
     """The members of the answer, as bytes and as a mapping; `AnswerError` where it can't be believed."""
     # a plain answer where a signed one was demanded is a downgrade (RFC 9701 5)
     if media_type(content_type) != SIGNED:
-        raise AnswerError(f"the answer is not {SIGNED}, which Introspection.signed demands")
+        raise NoAnswer(f"the answer is not {SIGNED}, which Introspection.signed demands")
+    if body.count(b".") == _JWE_DOTS:
+        raise AnswerError("the signed answer is encrypted (RFC 9701 5), which can't be read: see Introspection.signed")
     try:
         claims = yield from _verified_claims(body.strip(), trusted, limits, monotonic)
     except InvalidToken as refusal:  # the issuer's answer is at fault, and not the caller's token

@@ -98,6 +98,14 @@ class IOThread:
         await self._on_close()
 
 
+async def _contained(work: Coroutine[Any, Any, _T]) -> _T:
+    """What would end the loop, and with it all fetching, ends this work alone."""
+    try:
+        return await work
+    except (SystemExit, KeyboardInterrupt) as cause:
+        raise AnswerFailed(f"it raised {type(cause).__name__}") from None
+
+
 _tasks: set[asyncio.Task[Any]] = set()  # a loop keeps only weak references to its tasks
 
 
@@ -111,7 +119,7 @@ def _start(work: Coroutine[Any, Any, _T], done: Future[_T]) -> None:
         else:
             done.set_result(task.result())
 
-    task = asyncio.get_running_loop().create_task(work)
+    task = asyncio.get_running_loop().create_task(_contained(work))
     _tasks.add(task)
     # not within the task: one that is cancelled before its first step would leave `done` open for ever
     task.add_done_callback(settle)
