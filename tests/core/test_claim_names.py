@@ -41,6 +41,8 @@ def token_with(names: dict[str, Any], **claims: Any) -> AccessToken:
         ([["realm", "roles"]], {"realm": {"roles": ["b"]}}, {"b"}),
         ((("realm", "roles"),), {"realm": {"roles": ["b"]}}, {"b"}),
         (("roles", "*"), {"roles": {"a": {"org": 1}, "b": False}}, {"a", "b"}),
+        (("roles", "*"), {"roles": [{"a": {"org": 1}}, {"b": False}]}, {"a", "b"}),
+        (("roles", "*"), {"roles": ["a"]}, set()),
         ("*", {"*": ["a"]}, {"a"}),
     ],
 )

@@ -89,10 +89,11 @@ def holds(claims: Mapping[str, Any], name: str, wanted: Any) -> bool:
 def _at(claims: Mapping[str, Any], path: Path) -> Any:
     value: Any = claims
     for step in path:
+        if step == MEMBER_NAMES and value is not claims:
+            objects = value if isinstance(value, list) else [value]
+            return [name for each in objects for name in each] if _are_objects(objects) else _ABSENT
         if not isinstance(value, Mapping):
             return _ABSENT
-        if step == MEMBER_NAMES and value is not claims:
-            return list(value)
         value = value.get(step, _ABSENT)
     return value
 
@@ -165,6 +166,10 @@ def _without_prefix(scopes: frozenset[str], prefix: str) -> frozenset[str]:
 
 def _is_list_of_text(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _are_objects(values: list[Any]) -> bool:
+    return all(isinstance(each, Mapping) for each in values)
 
 
 def _spelled(path: Path) -> str:
