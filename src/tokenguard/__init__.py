@@ -8,6 +8,7 @@ from tokenguard.core.model import AccessToken, Request
 from tokenguard.core.requirements import Requirement, all_of, any_of
 from tokenguard.guard import TokenGuard
 from tokenguard.introspection import BearerToken, ClientSecret, Introspection, MutualTLS, PrivateKeyJWT
+from tokenguard.resolver import IssuerResolver
 
 __all__ = [
     "AccessToken",
@@ -18,6 +19,7 @@ __all__ = [
     "HTTPSettings",
     "Introspection",
     "Issuer",
+    "IssuerResolver",
     "KeyPolicy",
     "Limits",
     "MutualTLS",

@@ -66,6 +66,7 @@ class Reason(StrEnum):
     CHECK_FAILED = "check_failed"
     LIVE_CHECK_UNAVAILABLE = "live_check_unavailable"
     INTROSPECTION_UNAVAILABLE = "introspection_unavailable"
+    ISSUER_UNRESOLVED = "issuer_unresolved"
 
 
 # Fixed sentences within the characters that RFC 6750 3 allows in error_description: no quote, no backslash.
@@ -101,6 +102,7 @@ DESCRIPTIONS: dict[Reason, str] = {
     Reason.CHECK_FAILED: "The token cannot be checked at the moment.",
     Reason.LIVE_CHECK_UNAVAILABLE: "The token cannot be checked at the moment.",
     Reason.INTROSPECTION_UNAVAILABLE: "The token cannot be checked at the moment.",
+    Reason.ISSUER_UNRESOLVED: "The token cannot be checked at the moment.",
 }
 
 

@@ -13,15 +13,14 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tokenguard._checks import require_flag, require_number, string_tuple
-from tokenguard.config import MAX_LEEWAY, TENANT_PLACE, HTTPSettings, Issuer, Limits
+from tokenguard.config import MAX_LEEWAY, HTTPSettings, Issuer, Limits
 from tokenguard.core import credentials, pipeline
 from tokenguard.core.challenge import Challenge, write_challenge
 from tokenguard.core.effects import Flow
 from tokenguard.core.model import AccessToken, Request, Verified
-from tokenguard.core.remote import introspecting
 from tokenguard.core.requirements import Requirement, Scopes, authorize, one_of
-from tokenguard.core.trust import Setup
 from tokenguard.errors import ConfigurationError, Denied, Unavailable
+from tokenguard.resolver import IssuerResolver
 from tokenguard.runtime import observe
 from tokenguard.runtime.drivers import arun, run
 from tokenguard.runtime.health import Health
@@ -32,18 +31,17 @@ from tokenguard.runtime.tokencache import BoundedMemory
 from tokenguard.settings import arguments_from_environ, arguments_from_mapping
 
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.1, 5.6.2
-#: headers remembered: a handful of keys and types an issuer
-_HEADERS_AN_ISSUER = 16
 
 
 class TokenGuard:
     """Checks access tokens for one resource server.
 
     `audience`: our identifier, or several, as issuers put it into `aud`. `issuers`: whom we trust; a string means
-    `Issuer(string)`. `leeway`: seconds of clock skew forgiven, 300 at most. `clock`: epoch seconds; `monotonic`:
-    seconds, for caches. `token_cache`: verified tokens remembered, 0 for none. `realm`: named in challenges, the
-    host of the (first) audience by default. `form_body`: also accept `access_token` in a form body (RFC 6750 2.2),
-    and refuse forms over 64 KiB. `limits`, `http`: see there. `request_id_header`: whose value is put into log records.
+    `Issuer(string)`, and one `IssuerResolver` may be among them, for the issuers in a table of yours. `leeway`:
+    seconds of clock skew forgiven, 300 at most. `clock`: epoch seconds; `monotonic`: seconds, for caches.
+    `token_cache`: verified tokens remembered, 0 for none. `realm`: named in challenges, the host of the (first)
+    audience by default. `form_body`: also accept `access_token` in a form body (RFC 6750 2.2), and refuse forms over
+    64 KiB. `limits`, `http`: see there. `request_id_header`: whose value is put into log records.
 
     Raises `ConfigurationError`, naming the setting. Opens no socket and starts no thread before it must.
 
@@ -59,7 +57,7 @@ class TokenGuard:
         self,
         *,
         audience: str | Iterable[str],
-        issuers: Iterable[str | Issuer],
+        issuers: Iterable[str | Issuer | IssuerResolver],
         leeway: float = 30,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -71,7 +69,7 @@ class TokenGuard:
         request_id_header: str = "x-request-id",
     ) -> None:
         audiences = string_tuple("audience", audience)
-        configs = issuer_configs(issuers)
+        listed, resolver = issuer_configs(issuers)
         require_number("leeway", leeway, low=0, high=MAX_LEEWAY)
         require_number("token_cache", token_cache, low=0)
         require_flag("form_body", form_body)
@@ -89,21 +87,10 @@ class TokenGuard:
         self._monotonic = monotonic
         self._realm = realm or _host(audiences[0])
         self._request_id_header = request_id_header.lower()
-        self._issuers = Issuers(configs, audiences, http, Clocks(clock, monotonic, leeway), limits)
+        self._issuers = Issuers(listed, resolver, audiences, http, Clocks(clock, monotonic, leeway), limits)
         self._ask = self._issuers.ask
-        trusted = self._issuers.trusted
-        self._setup = Setup(
-            issuers=trusted,
-            only=trusted[configs[0].issuer] if len(configs) == 1 else None,
-            algorithms=frozenset(name for config in configs for name in config.algorithms),
-            limits=limits,
-            leeway=leeway,
-            form_body=form_body,
-            tokens=BoundedMemory[Verified](token_cache) if token_cache else None,
-            headers=BoundedMemory(_HEADERS_AN_ISSUER * len(configs)),
-            introspecting=introspecting(trusted.values()),
-            of_many_tenants=tuple(each for issuer, each in trusted.items() if TENANT_PLACE in issuer),
-        )
+        self._tokens = BoundedMemory[Verified](token_cache) if token_cache else None
+        self._setup = self._issuers.setup(form_body=form_body, tokens=self._tokens)
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any]) -> Self:
@@ -211,8 +198,35 @@ class TokenGuard:
 
     @property
     def issuers(self) -> tuple[str, ...]:
-        """The identifiers of the configured issuers."""
+        """The identifiers of the issuers in the list; those that an `IssuerResolver` knows are not in it."""
         return tuple(self._setup.issuers)
+
+    def add_issuer(self, issuer: str | Issuer) -> None:
+        """Trust one more issuer from the next request on, or one of the list with other settings.
+
+        In this process, as `remove_issuer`. Raises `ConfigurationError`, and then nothing is changed.
+        """
+        ([config], resolver) = issuer_configs([issuer])
+        if resolver is not None:
+            raise ConfigurationError("add_issuer takes a string or an Issuer")
+        with self._issuers.changing:
+            self._setup = self._issuers.added(config, self._setup)
+
+    def remove_issuer(self, issuer: str) -> bool:
+        """Trust an issuer no more: its tokens are refused from the next request on, remembered ones too.
+
+        One that an `IssuerResolver` knows is forgotten with all that is known of it, and looked up for its next
+        token: take it out of the table first. Whatever request is under way ends as it would have. True if there was
+        something to remove. In this process: tell each worker.
+        """
+        with self._issuers.changing:
+            setup = self._issuers.without(issuer, self._setup)
+            if setup is None:
+                return False
+            self._setup = setup
+        if self._tokens is not None:  # none of them would be let in; this is to keep nothing of what they say
+            self._tokens.discard(lambda verified: verified.configured == issuer)
+        return True
 
     def health(self) -> Health:
         """The state of each issuer's keys, and of asking it, for a readiness endpoint. Waits for nothing.
@@ -222,18 +236,21 @@ class TokenGuard:
         """
         return self._issuers.health()
 
-    def warm(self) -> None:
-        """Fetch every issuer's keys before the first request; raises `Unavailable` if some can't be had."""
+    def warm(self, issuers: Iterable[str] | None = None) -> None:
+        """Fetch keys before the first request: of every issuer in the list, or of those named, looked up if need be.
+
+        Raises `Unavailable` if some can't be had, `ConfigurationError` for a name that is no issuer's.
+        """
         try:
-            self._issuers.warm()
+            self._issuers.warm(issuers)
         except Unavailable as error:
             self._report(error, None)
             raise
 
-    async def awarm(self) -> None:
+    async def awarm(self, issuers: Iterable[str] | None = None) -> None:
         """`warm`, for async code."""
         try:
-            await self._issuers.awarm()
+            await self._issuers.awarm(issuers)
         except Unavailable as error:
             self._report(error, None)
             raise

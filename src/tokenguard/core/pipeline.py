@@ -8,7 +8,6 @@ seconds, `monotonic` in seconds on the caches' clock.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 
 from tokenguard.core import jws
 from tokenguard.core.claims import check_now, read_claims, run_checks
@@ -18,7 +17,8 @@ from tokenguard.core.keyuse import candidates, is_signed, newer_keys, no_key, us
 from tokenguard.core.model import AccessToken, Request, Verified
 from tokenguard.core.remote import confirm_live, validate_remotely, whom_to_ask
 from tokenguard.core.requirements import Requirement, authorize
-from tokenguard.core.trust import Memory, SettledHeader, Setup, Trusted, check_header, find_issuer
+from tokenguard.core.tenants import resolved_issuer
+from tokenguard.core.trust import Memory, SettledHeader, Setup, check_header, find_issuer, listed_issuer
 from tokenguard.errors import Denied, MissingToken, Unavailable
 
 
@@ -60,7 +60,7 @@ def validate(setup: Setup, token: str, now: float, monotonic: float, *, live: bo
     verified, digest = None, b""
     if setup.tokens is not None:
         digest = hashlib.blake2b(received, digest_size=32).digest()
-        verified = _recall(setup.tokens, digest, setup.issuers, monotonic)
+        verified = _recall(setup, setup.tokens, digest, monotonic)
     if verified is not None:
         check_now(verified, now, setup.leeway)
     else:
@@ -71,8 +71,12 @@ def validate(setup: Setup, token: str, now: float, monotonic: float, *, live: bo
         verified = yield from verify(setup, received, now, monotonic)
         if setup.tokens is not None:
             setup.tokens.put(digest, verified)
+        if setup.tenants is not None:
+            setup.tenants.touch(verified.configured)
     if live:
-        yield from confirm_live(setup.issuers[verified.configured], received)
+        name = verified.configured
+        trusted = setup.issuers.get(name) or (yield from resolved_issuer(setup, name, monotonic))
+        yield from confirm_live(trusted, received)
     return AccessToken(verified)
 
 
@@ -86,7 +90,8 @@ def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[
     else:
         # iss must choose the issuer: one strict parse, of which nothing else is used until the signature holds
         parsed = jws.read_payload(payload_segment, setup.limits)
-        trusted = find_issuer(setup, parsed[1])
+        claims = parsed[1]
+        trusted = listed_issuer(setup, claims) or (yield from resolved_issuer(setup, claims.get("iss"), monotonic))
     try:
         snapshot = trusted.keys.snapshot
         if settled is None or settled.generation != snapshot.generation:
@@ -118,18 +123,22 @@ def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[
     return verified
 
 
-def _recall(
-    tokens: Memory[Verified], digest: bytes, issuers: Mapping[str, Trusted], monotonic: float
-) -> Verified | None:
+def _recall(setup: Setup, tokens: Memory[Verified], digest: bytes, monotonic: float) -> Verified | None:
     """A token verified before, if its issuer still publishes what it was verified with, as far as is known.
 
     None when a refresh is due: the token then goes the whole way, so that a service in which every token is
-    remembered still refreshes its keys, and notices when they are too old to serve.
+    remembered still refreshes its keys, and notices when they are too old to serve. None, too, where its issuer is
+    trusted no more: no two issuers, and no two times that one was added, have a generation in common.
     """
     verified = tokens.get(digest)
     if verified is None:
         return None
-    snapshot = issuers[verified.configured].keys.snapshot
+    trusted = setup.only or setup.issuers.get(verified.configured)
+    if trusted is None:
+        if setup.tenants is None or (trusted := setup.tenants.recall(verified.configured, monotonic)) is None:
+            return None
+        setup.tenants.touch(verified.configured)
+    snapshot = trusted.keys.snapshot
     return verified if monotonic < snapshot.refresh_at and verified.generation == snapshot.generation else None
 
 
