@@ -75,7 +75,8 @@ def _check_envelope(claims: dict[str, Any], trusted: Trusted, now: float, leeway
     if not any(isinstance(name, str) and name in ours for name in named):
         raise AnswerError("aud of the signed answer is neither our client_id nor our audience")
     issued_at: Any = claims.get("iat")
-    if type(issued_at) not in NUMBERS or not -leeway <= now - issued_at <= _MAX_AGE + leeway:
+    # compared and not subtracted: an integer may be larger than any float
+    if type(issued_at) not in NUMBERS or not now - _MAX_AGE - leeway <= issued_at <= now + leeway:
         raise AnswerError("iat of the signed answer is missing, or not that of one just made")
     # it is about the answer, and not to be mistaken for a token (RFC 9701 5)
     if not {"sub", "exp"}.isdisjoint(claims):

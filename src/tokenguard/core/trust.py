@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from sys import intern
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from tokenguard.config import TENANT_PLACE, Issuer, Limits
@@ -141,7 +140,8 @@ def tenants_issuer(config: Issuer, claims: Mapping[str, Any]) -> str | None:
     tenant = one_text(claims, config.claims.tenant)
     if tenant is None or not _TENANT.fullmatch(tenant):
         return None
-    return intern(config.issuer.replace(TENANT_PLACE, tenant))
+    # not interned: nobody may have verified the claims, and in Python 3.12 what is interned stays for ever
+    return config.issuer.replace(TENANT_PLACE, tenant)
 
 
 def check_header(header: Header, config: Issuer) -> None:
