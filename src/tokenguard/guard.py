@@ -215,8 +215,8 @@ class TokenGuard:
     def remove_issuer(self, issuer: str) -> bool:
         """Trust an issuer no more: its tokens are refused from the next request on, remembered ones too.
 
-        One that an `IssuerResolver` knows is forgotten with all that is known of it, and looked up for its next
-        token: take it out of the table first. Whatever request is under way ends as it would have. True if there was
+        What an `IssuerResolver` answered for it is forgotten, None too, and it is looked up for its next token: take
+        it out of the table first. Whatever request is under way ends as it would have. True if there was
         something to remove. In this process: tell each worker.
         """
         with self._issuers.changing:

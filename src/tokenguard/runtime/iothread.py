@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context
 from typing import Any, TypeVar
 
@@ -17,6 +17,9 @@ from tokenguard.core.effects import AnswerFailed
 from tokenguard.runtime import forksafe
 
 _T = TypeVar("_T")
+#: look-ups of host names at a time. Nothing can interrupt one, so asyncio's handful would let a few names that get no
+#: answer keep every other issuer from being reached
+_NAME_LOOK_UPS = 64
 #: seconds that `close` waits for work under way to notice its cancellation
 _CLOSE_TIMEOUT = 5.0
 _CLOSED = "the guard is closed"
@@ -74,6 +77,7 @@ class IOThread:
 
     def _begin(self) -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
         loop = asyncio.new_event_loop()
+        loop.set_default_executor(ThreadPoolExecutor(_NAME_LOOK_UPS, "tokenguard-names"))
         thread = threading.Thread(target=self._run, args=(loop,), name="tokenguard-io", daemon=True)
         try:
             thread.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
@@ -10,7 +11,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from tokenguard.config import KNOWN_ALGORITHMS, TENANT_PLACE, HTTPSettings, Issuer, Limits
-from tokenguard.core.effects import Introspect, Question, RefreshKeys
+from tokenguard.core.effects import AnswerFailed, Introspect, Question, RefreshKeys
 from tokenguard.core.model import Verified
 from tokenguard.core.remote import introspecting
 from tokenguard.core.tenants import same_settings
@@ -195,7 +196,8 @@ class Issuers:
         if introspector is None or settings is None or not isinstance(settings.authentication, MutualTLS):
             return
         self._retired.add(introspector)
-        self.io.submit(self._close_late(introspector, settings.timeout), Future())
+        with contextlib.suppress(AnswerFailed):  # the thread has ended, and all connections with it
+            self.io.submit(self._close_late(introspector, settings.timeout), Future())
 
     async def _close_late(self, introspector: Introspector, seconds: float) -> None:
         await asyncio.sleep(seconds)

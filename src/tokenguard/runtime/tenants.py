@@ -102,10 +102,10 @@ class Tenants:
             # whoever waits for a running look-up asked before now; its answer is not kept
             running = self._running.pop(issuer, None)
             gone = self._memory.drop(issuer)
-            refused = self._refused.pop(issuer, None)
+            self._refused.pop(issuer, None)
         if gone is not None:
             self._retire(gone)
-        return gone is not None or running is not None or refused is not None
+        return gone is not None or running is not None
 
     def trusted(self) -> list[Trusted]:
         """Those that are kept now."""
