@@ -110,7 +110,7 @@ def test_an_iat_beyond_any_float_is_called_what_it_is(asking: TokenGuard, respon
 def test_an_encrypted_answer_is_called_that(asking: TokenGuard, responder: Responder) -> None:
     """It can't be read, and the operator is told which setting asks for it (RFC 9701 5)."""
     responder.answer = lambda _issuer, _members: "eyJhbGciOiJSU0EtT0FFUCJ9.a2V5.aXY.dGV4dA.dGFn"
-    assert "encrypted" in unbelievable(asking)
+    assert "encrypted (RFC 9701 5), which can't be read: see Introspection.signed" in unbelievable(asking)
 
 
 @pytest.mark.req("JI-03", "A-148")
