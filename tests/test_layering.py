@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "tokenguard"
 FACADE = "tokenguard"  # the names that tokenguard/__init__.py exports
 
 BELOW_CORE = {"errors", "_checks", "claim_names", "config", "introspection", "logout", "possession", "proxies"}
-BELOW_GUARD = BELOW_CORE | {"core", "runtime", "stores", "feeds"}
+BELOW_GUARD = BELOW_CORE | {"resolver", "core", "runtime", "stores", "feeds"}
 SHARED_BY_ADAPTERS = {"_app_settings", "_backchannel", "_forms", "_paths", "_raising"}
 BELOW_ADAPTERS = BELOW_GUARD | {"guard", "providers", "settings", *SHARED_BY_ADAPTERS, FACADE}
 # An adapter for a framework that stands on ASGI or WSGI may share that interface's pieces; else they are strangers.
@@ -41,8 +41,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "proxies": {"errors", "_checks"},
     "config": {"errors", "_checks", "claim_names", "introspection", "logout"},
     "possession": {"errors", "_checks", "config"},
+    "resolver": {"errors", "_checks", "config"},
     "core": BELOW_CORE,
-    "runtime": BELOW_CORE | {"core"},
+    "runtime": BELOW_CORE | {"resolver", "core"},
     "stores": BELOW_CORE | {"core", "runtime"},
     "feeds": BELOW_CORE | {"core"},
     "providers": BELOW_CORE,

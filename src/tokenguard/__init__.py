@@ -12,6 +12,7 @@ from tokenguard.introspection import BearerToken, ClientSecret, Introspection, M
 from tokenguard.logout import BackchannelLogout
 from tokenguard.possession import MTLS, DPoP
 from tokenguard.proxies import TrustedProxies
+from tokenguard.resolver import IssuerResolver
 from tokenguard.stores import MemoryRevocations
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "HTTPSettings",
     "Introspection",
     "Issuer",
+    "IssuerResolver",
     "KeyPolicy",
     "Limits",
     "MemoryRevocations",

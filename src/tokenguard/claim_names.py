@@ -14,7 +14,7 @@ Path: TypeAlias = tuple[str, ...]
 #: a string is one name, whatever is in it (dots and URLs too); a tuple is a path; a list is several of either
 Where: TypeAlias = str | tuple[str, ...] | list[str | tuple[str, ...]] | tuple[Path, ...]
 
-#: as the last step of a path: the names of the object's members, where they are what is meant
+#: as the last step of a path: the names of members, where they are what is meant
 MEMBER_NAMES = "*"
 
 _SOURCES = ("scopes", "client", "audience", "tenant", "roles", "permissions", "session", "user")
@@ -25,12 +25,14 @@ class ClaimNames:
     """Where an issuer puts things. Each setting is a name, a path, or a list of names and paths.
 
     A name is a string, `"https://example.com/roles"`; a path is a tuple, `("realm_access", "roles")`, whose last
-    step may be `"*"` for the names of an object's members. After the settings are made each is a tuple of paths.
+    step may be `"*"` for the names of the members of an object, or of all objects in an array. After the settings
+    are made each is a tuple of paths.
 
     The first that is there counts for `scopes` (a string of scopes, or an array of them; by default scope, then
     scp), `client` (by default client_id, azp, cid, appid), `audience` (by default aud), `tenant`, and `session`: the
     session, or family of refresh tokens, that the token comes from and can be revoked with (by default sid). The first
-    three are for `profile="jwt"`: RFC 9068 fixes their names.
+    three are for `profile="jwt"`: RFC 9068 fixes their names. In an introspection answer the standard's names count
+    too, where an issuer's own are not there (RFC 7662 2.2).
     All that are there count for `roles` and `permissions` (an array of strings, or one string as a whole).
 
     `scope_prefix`: what scopes begin with towards clients, as `api://app/`: taken off the token's scopes, and

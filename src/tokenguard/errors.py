@@ -90,6 +90,7 @@ class Reason(StrEnum):
     REPLAYS_UNAVAILABLE = "replays_unavailable"
     REVOCATIONS_UNAVAILABLE = "revocations_unavailable"
     REVOCATION_FAILED = "revocation_failed"
+    ISSUER_UNRESOLVED = "issuer_unresolved"
 
 
 # Fixed sentences within the characters that RFC 6750 3 allows in error_description: no quote, no backslash.
@@ -145,6 +146,7 @@ DESCRIPTIONS: dict[Reason, str] = {
     Reason.REPLAYS_UNAVAILABLE: "The DPoP proof cannot be checked at the moment.",
     Reason.REVOCATIONS_UNAVAILABLE: "The token cannot be checked at the moment.",
     Reason.REVOCATION_FAILED: "The revocation was not kept.",
+    Reason.ISSUER_UNRESOLVED: "The token cannot be checked at the moment.",
 }
 
 

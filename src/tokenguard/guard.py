@@ -13,21 +13,21 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from tokenguard._checks import require_flag, require_number, string_tuple
-from tokenguard.config import MAX_LEEWAY, TENANT_PLACE, HTTPSettings, Issuer, Limits
+from tokenguard.config import MAX_LEEWAY, HTTPSettings, Issuer, Limits
 from tokenguard.core import pipeline
 from tokenguard.core.challenge import Challenge, default_realm, write_challenge
 from tokenguard.core.credentials import may_hold_form_token, read_credential
 from tokenguard.core.effects import Flow
 from tokenguard.core.model import AccessToken, Credential, Request, Verified
-from tokenguard.core.remote import introspecting
 from tokenguard.core.requirements import Requirement, Scopes, authorize, one_of
 from tokenguard.core.revocation import Revocation, Store, WhenUnknown, require_when_unknown
 from tokenguard.core.revoking import Named, revoke
-from tokenguard.core.trust import Senders, Setup
+from tokenguard.core.trust import Senders
 from tokenguard.errors import ConfigurationError, Denied, Unavailable
 from tokenguard.feeds.backchannel import Backchannel
 from tokenguard.possession import MTLS, DPoP
 from tokenguard.proxies import TrustedProxies
+from tokenguard.resolver import IssuerResolver
 from tokenguard.runtime import observe
 from tokenguard.runtime.drivers import arun, run
 from tokenguard.runtime.health import Health
@@ -43,8 +43,6 @@ from tokenguard.stores import MemoryRevocations
 from tokenguard.stores.replays import MemoryReplays
 
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.1, 5.6.2
-#: headers remembered: a handful of keys and types an issuer
-_HEADERS_AN_ISSUER = 16
 #: logout tokens remembered: each is good for minutes only, and nobody but an issuer can make one
 _LOGOUT_TOKENS = 10_000
 _T = TypeVar("_T")
@@ -54,10 +52,11 @@ class TokenGuard:
     """Checks access tokens for one resource server.
 
     `audience`: our identifier, or several, as issuers put it into `aud`. `issuers`: whom we trust; a string means
-    `Issuer(string)`. `leeway`: seconds of clock skew forgiven, 300 at most. `clock`: epoch seconds; `monotonic`:
-    seconds, for caches. `token_cache`: verified tokens remembered, 0 for none. `realm`: named in challenges, the
-    host of the (first) audience by default. `form_body`: also accept `access_token` in a form body (RFC 6750 2.2),
-    and refuse forms over 64 KiB. `limits`, `http`: see there. `request_id_header`: whose value is put into log records.
+    `Issuer(string)`, and one `IssuerResolver` may be among them, for the issuers in a table of yours. `leeway`:
+    seconds of clock skew forgiven, 300 at most. `clock`: epoch seconds; `monotonic`: seconds, for caches.
+    `token_cache`: verified tokens remembered, 0 for none. `realm`: named in challenges, the host of the (first)
+    audience by default. `form_body`: also accept `access_token` in a form body (RFC 6750 2.2), and refuse forms over
+    64 KiB. `limits`, `http`: see there. `request_id_header`: whose value is put into log records.
     `dpop`, `mtls`: accept tokens that are bound to their sender, which are refused otherwise; `proxies`: who may speak
     for a client's certificate and for the URL that it addressed.
     `revocations`: a store of them (`tokenguard.stores`), by default one in this process's memory;
@@ -78,7 +77,7 @@ class TokenGuard:
         self,
         *,
         audience: str | Iterable[str],
-        issuers: Iterable[str | Issuer],
+        issuers: Iterable[str | Issuer | IssuerResolver],
         leeway: float = 30,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -95,7 +94,7 @@ class TokenGuard:
         when_revocations_unknown: WhenUnknown = "closed",
     ) -> None:
         audiences = string_tuple("audience", audience)
-        configs = issuer_configs(issuers)
+        listed, resolver = issuer_configs(issuers)
         require_number("leeway", leeway, low=0, high=MAX_LEEWAY)
         require_number("token_cache", token_cache, low=0)
         require_flag("form_body", form_body)
@@ -119,28 +118,15 @@ class TokenGuard:
         self._monotonic = monotonic
         self._realm = realm or default_realm(audiences[0])
         self._request_id_header = request_id_header.lower()
-        clocks = Clocks(clock, monotonic, leeway)
         self._issuers = Issuers(
-            configs, audiences, http, clocks, limits, store, when_revocations_unknown, replays=replays
-        )
+            listed, resolver, audiences, http, Clocks(clock, monotonic, leeway), limits,
+            revocations=store, when_unknown=when_revocations_unknown, replays=replays,
+        )  # fmt: skip
         self._ask = self._issuers.ask
-        trusted = self._issuers.trusted
-        self._setup = Setup(
-            issuers=trusted,
-            only=trusted[configs[0].issuer] if len(configs) == 1 else None,
-            algorithms=frozenset(name for config in configs for name in config.algorithms),
-            limits=limits,
-            leeway=leeway,
-            form_body=form_body,
-            tokens=BoundedMemory[Verified](token_cache) if token_cache else None,
-            headers=BoundedMemory(_HEADERS_AN_ISSUER * len(configs)),
-            revocations=self._issuers.revoking.lookup,
-            introspecting=introspecting(trusted.values()),
-            of_many_tenants=tuple(each for issuer, each in trusted.items() if TENANT_PLACE in issuer),
-            senders=senders,
-        )
+        self._tokens = BoundedMemory[Verified](token_cache) if token_cache else None
+        self._setup = self._issuers.setup(form_body=form_body, tokens=self._tokens, senders=senders)
         self._dpop = dpop
-        self._logouts = Backchannel(self._setup, BoundedMemory[bool](_LOGOUT_TOKENS))
+        self._logouts = Backchannel(BoundedMemory[bool](_LOGOUT_TOKENS))
         # an alarm each half second for each connection would be no alarm: the request's own has been
         quiet = dataclasses.replace(self._setup.revocations, alarm=lambda *_: None)
         self._watches = Watches(lambda token: pipeline.reconsider(self._setup, quiet, token, clock()), self._ask)
@@ -277,7 +263,7 @@ class TokenGuard:
     @property
     def takes_logouts(self) -> bool:
         """Are the logout tokens of any issuer believed (`Issuer.logout`)?"""
-        return self._logouts.configured
+        return self._logouts.takes(self._setup)
 
     def logout(self, token: str) -> None:
         """End what an issuer's logout token names (OpenID Connect Back-Channel Logout 1.0; `BackchannelLogout`).
@@ -285,11 +271,11 @@ class TokenGuard:
         Each adapter has a ready-made route that hands them over. Raises `InvalidLogoutToken`, or `Unavailable` if the
         keys can't be had or the revocation was not kept: the same token may then come again.
         """
-        self._run(self._logouts.receive(token, self._clock(), self._monotonic()), token)
+        self._run(self._logouts.receive(self._setup, token, self._clock(), self._monotonic()), token)
 
     async def alogout(self, token: str) -> None:
         """`logout`, for async code."""
-        await self._arun(self._logouts.receive(token, self._clock(), self._monotonic()), token)
+        await self._arun(self._logouts.receive(self._setup, token, self._clock(), self._monotonic()), token)
 
     def challenge(self, error: Denied | Unavailable) -> Challenge:
         """The HTTP answer to a refusal: status, headers (WWW-Authenticate may repeat), and a body to send as JSON."""
@@ -347,13 +333,40 @@ class TokenGuard:
 
     @property
     def issuers(self) -> tuple[str, ...]:
-        """The identifiers of the configured issuers."""
+        """The identifiers of the issuers in the list; those that an `IssuerResolver` knows are not in it."""
         return tuple(self._setup.issuers)
 
     @property
     def senders(self) -> Senders:
         """What confirms the senders of bound tokens, for who looks after a deployment."""
         return self._setup.senders
+
+    def add_issuer(self, issuer: str | Issuer) -> None:
+        """Trust one more issuer from the next request on, or one of the list with other settings.
+
+        In this process, as `remove_issuer`. Raises `ConfigurationError`, and then nothing is changed.
+        """
+        ([config], resolver) = issuer_configs([issuer])
+        if resolver is not None:
+            raise ConfigurationError("add_issuer takes a string or an Issuer")
+        with self._issuers.changing:
+            self._setup = self._issuers.added(config, self._setup)
+
+    def remove_issuer(self, issuer: str) -> bool:
+        """Trust an issuer no more: its tokens are refused from the next request on, remembered ones too.
+
+        What an `IssuerResolver` answered for it is forgotten, None too, and it is looked up for its next token: take
+        it out of the table first. Whatever request is under way ends as it would have. True if there was
+        something to remove. In this process: tell each worker.
+        """
+        with self._issuers.changing:
+            setup = self._issuers.without(issuer, self._setup)
+            if setup is None:
+                return False
+            self._setup = setup
+        if self._tokens is not None:  # none of them would be let in; this is to keep nothing of what they say
+            self._tokens.discard(lambda verified: verified.configured == issuer)
+        return True
 
     def health(self) -> Health:
         """The state of each issuer's keys, and of asking it, for a readiness endpoint. Waits for nothing.
@@ -363,18 +376,21 @@ class TokenGuard:
         """
         return self._issuers.health()
 
-    def warm(self) -> None:
-        """Fetch every issuer's keys before the first request; raises `Unavailable` if some can't be had."""
+    def warm(self, issuers: Iterable[str] | None = None) -> None:
+        """Fetch keys before the first request: of every issuer in the list, or of those named, looked up if need be.
+
+        Raises `Unavailable` if some can't be had, `ConfigurationError` for a name that is no issuer's.
+        """
         try:
-            self._issuers.warm()
+            self._issuers.warm(issuers)
         except Unavailable as error:
             self._report(error, None)
             raise
 
-    async def awarm(self) -> None:
+    async def awarm(self, issuers: Iterable[str] | None = None) -> None:
         """`warm`, for async code."""
         try:
-            await self._issuers.awarm()
+            await self._issuers.awarm(issuers)
         except Unavailable as error:
             self._report(error, None)
             raise

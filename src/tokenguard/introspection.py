@@ -115,7 +115,8 @@ class Introspection:
     wants asked. Whatever the mode but "opaque", live routes ask about JWTs as well, after the local check.
     `prefix`: with several introspecting issuers, how this one's opaque tokens begin; no token is tried at two issuers.
 
-    `signed`: demand answers as signed JWTs (RFC 9701), and refuse plain ones. `without_audience`: believe answers
+    `signed`: demand answers as signed JWTs (RFC 9701), and refuse plain ones. Encrypted ones can't be read: register
+    this client without introspection_encrypted_response_alg. `without_audience`: believe answers
     that name no audience; the issuer itself must then call tokens that are not for us inactive.
 
     `cache`: how long an active answer is remembered, though never past `exp`: a revoked token is let in for as long.
@@ -123,7 +124,13 @@ class Introspection:
     kind remembered. `max_bytes`: longer answers are dropped.
     `timeout`: for one question as a whole, with retries and waiting for its turn. `concurrency`: questions on their
     way at a time; `queue`: further ones that may wait; beyond that requests get 503.
-    `failures`: after so many in a row the issuer isn't asked for `cooldown`; then one question tries it.
+    `failures`: after so many in a row the issuer isn't asked for `cooldown`; then one question tries it. A failure is
+    that the issuer can't be reached, answers with an error or too late; an answer that can't be read, or 400, is 503
+    for its one token alone.
+
+    An active refresh token is refused if the answer says what it is: token_type, or token_use or typ as widespread
+    servers have them. Where it does not, nobody can tell (RFC 7662 has no member for it): ask your issuer's
+    documentation, and use mode "live" if its access tokens are all JWTs.
     """
 
     authentication: Authentication

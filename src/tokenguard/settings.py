@@ -145,6 +145,8 @@ def _built(kind: type[_C], given: object, name: str) -> _C:
 
 def _issuers_of(given: Mapping[str, Any], name: str) -> list[Issuer]:
     """`provider` may name one of `tokenguard.providers`; the rest are then its arguments."""
+    if "resolve" in given or "resolver" in given:
+        raise ConfigurationError(f"{name}: a function can't be a setting; put an IssuerResolver into issuers, in code")
     settings = _parts_built(given, name)
     if "provider" not in settings:
         return [_built(Issuer, settings, name)]

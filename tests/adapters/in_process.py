@@ -21,9 +21,9 @@ class CountingGuard(TokenGuard):
 
     authenticated = 0
 
-    async def aauthenticate(self, request: Request) -> AccessToken:
+    async def aauthenticate(self, request: Request, **policy: Any) -> AccessToken:
         self.authenticated += 1
-        return await super().aauthenticate(request)
+        return await super().aauthenticate(request, **policy)
 
 
 class NotingApp:

@@ -185,6 +185,22 @@ def test_members_of_any_shape_are_no_crash(examine: Diagnose, member: dict[str, 
         assert not examine(issuer, audience=AUDIENCE).has_problem
 
 
+def test_where_and_how_the_issuer_can_be_asked_is_told(served: LocalIssuer, examine: Diagnose) -> None:
+    """With the ways to authenticate there; an endpoint that can't be used costs opaque tokens, and nothing else."""
+    (found,) = about(examine(served.issuer), "introspection")
+    assert (found.level, served.introspection_endpoint in found.seen) == (Level.OK, True)
+    methods = {"introspection_endpoint_auth_methods_supported": ["client_secret_basic", 7, "private_key_jwt"]}
+    with publishing(introspection_endpoint="http://127.0.0.1/introspect", **methods) as issuer:
+        (found,) = about(examine(issuer), "introspection")
+        assert found.seen.endswith("; authenticates by client_secret_basic, private_key_jwt")
+    with publishing(introspection_endpoint="http://auth.example.com/introspect") as issuer:
+        diagnosis = examine(issuer)
+        assert levels(diagnosis, "introspection") == [Level.WARNING]
+        assert not diagnosis.has_problem
+    with publishing() as issuer:
+        assert about(examine(issuer), "introspection") == []
+
+
 def test_a_published_secret_is_a_problem(served: LocalIssuer, examine: Diagnose) -> None:
     """Though the guard works: whoever reads the key set can sign."""
     served.extra_keys = [

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from typing import Any
 
 import pytest
 from tests.spec.support import AUDIENCE, guard_for, local_issuer, refused, trust
 
 from tokenguard import AccessToken, ClaimNames, Issuer, Requirement, TokenGuard
+from tokenguard.core.trust import tenants_issuer
 from tokenguard.errors import ConfigurationError, InsufficientScope, Reason
 
 ISSUER = local_issuer()
@@ -41,6 +43,8 @@ def token_with(names: dict[str, Any], **claims: Any) -> AccessToken:
         ([["realm", "roles"]], {"realm": {"roles": ["b"]}}, {"b"}),
         ((("realm", "roles"),), {"realm": {"roles": ["b"]}}, {"b"}),
         (("roles", "*"), {"roles": {"a": {"org": 1}, "b": False}}, {"a", "b"}),
+        (("roles", "*"), {"roles": [{"a": {"org": 1}}, {"b": False}]}, {"a", "b"}),
+        (("roles", "*"), {"roles": ["a"]}, set()),
         ("*", {"*": ["a"]}, {"a"}),
     ],
 )
@@ -205,3 +209,12 @@ def test_an_issuer_for_any_tenant_needs_the_tenants_claim_and_keys_of_its_own() 
     for settings in ({"claims": names}, {"jwks_uri": "https://login.example.com/keys"}):
         with pytest.raises(ConfigurationError, match="tenantid"):
             Issuer(place, **settings)
+
+
+def test_a_tenant_that_nobody_has_verified_is_not_kept() -> None:
+    """Python 3.12 never forgets what was interned: made-up tenants would fill the memory."""
+    settings = {"jwks": ISSUER.jwks, "profile": "jwt", "claims": ClaimNames(tenant="tid")}
+    config = Issuer("https://login.example.com/{tenantid}", **settings)
+    found = tenants_issuer(config, {"tid": "made-up"})
+    assert found == "https://login.example.com/made-up"
+    assert sys.intern("".join(list(found))) is not found

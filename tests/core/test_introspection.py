@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tokenguard import ClientSecret, Introspection, Issuer, Limits
+from tokenguard import ClaimNames, ClientSecret, Introspection, Issuer, Limits
 from tokenguard.core.effects import Outcome
 from tokenguard.core.introspection import AnswerError, read_members, read_outcome
 from tokenguard.core.keys import NEVER_FETCHED
@@ -204,6 +204,18 @@ def test_a_bound_token_stays_bound() -> None:
 
 
 @pytest.mark.req("IN-15")
+def test_an_answer_may_keep_to_the_standards_names() -> None:
+    """Where the issuer's own are not there: RFC 7662 2.2 has scope and client_id, whatever its JWTs have."""
+    names = ClaimNames(scopes="scp", client="cid", scope_prefix="api/")
+    issuer = {"profile": "jwt", "claims": names}
+    verified = outcome({**ACTIVE, "scope": "a api/b"}, issuer=issuer).verified
+    assert verified is not None
+    assert (verified.scopes, verified.client_id) == ({"a", "b"}, "client-1")
+    verified = outcome({**ACTIVE, "scp": ["c"], "cid": "client-2"}, issuer=issuer).verified
+    assert verified is not None
+    assert (verified.scopes, verified.client_id) == ({"c"}, "client-2")
+
+
 def test_unknown_members_are_left_alone() -> None:
     """They are there for the application, under claims."""
     verified = outcome({**ACTIVE, "username": "al", "x": {"y": [1]}, "may_act": {"sub": "z"}}).verified

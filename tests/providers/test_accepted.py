@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.providers import samples
 from tests.providers.support import KEYS, Sample
-from tests.spec.support import AUDIENCE, NOW
+from tests.spec.support import AUDIENCE, NOW, signing_key
 
 from tokenguard import Requirement, TokenGuard, errors, providers
 
@@ -108,6 +108,73 @@ def test_a_route_names_entras_scopes_as_clients_ask_for_them_or_as_tokens_have_t
     with pytest.raises(errors.InsufficientScope) as caught:
         guard.authorize(poor, Requirement(scope))
     assert caught.value.scope == scope
+
+
+@pytest.mark.parametrize(
+    ("cloud", "version", "iss", "keys"),
+    [
+        ("us", 2, "https://login.microsoftonline.us/{}/v2.0", "https://login.microsoftonline.us/{}/discovery/v2.0/keys"),
+        ("us", 1, "https://sts.windows.net/{}/", "https://login.microsoftonline.us/{}/discovery/keys"),
+        (
+            "china", 2, "https://login.partner.microsoftonline.cn/{}/v2.0",
+            "https://login.partner.microsoftonline.cn/{}/discovery/v2.0/keys",
+        ),
+        (
+            "china", 1, "https://sts.chinacloudapi.cn/{}/",
+            "https://login.partner.microsoftonline.cn/{}/discovery/keys",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("tenant", [samples.TENANT, providers.ANY_TENANT])
+def test_a_national_cloud_has_a_name_and_keys_of_its_own(
+    cloud: Any, version: Any, iss: str, keys: str, tenant: str
+) -> None:
+    """Its tokens are let in, and the global cloud's are not, of which the keys are others."""
+    config = providers.entra(tenant, samples.API, version=version, cloud=cloud)
+    assert config.jwks_uri == keys.format("common" if tenant == providers.ANY_TENANT else tenant)
+    user = samples.ENTRA if version == 2 else samples.ENTRA_V1
+    sample = Sample(providers.entra(tenant, samples.API, version=version, cloud=cloud, **KEYS), user.claims)
+    assert sample.guard.validate(sample.token(iss=iss.format(samples.TENANT))).tenant == samples.TENANT
+    elsewhere = f"https://login.microsoftonline.com/{samples.TENANT}/v2.0"
+    with pytest.raises(errors.InvalidToken):
+        sample.guard.validate(sample.token(iss=elsewhere))
+    assert len(providers.entra([samples.TENANT], samples.API, cloud=cloud)) == 1
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256", "ES256", "ES512", "EdDSA"])
+def test_ory_signs_with_what_its_key_is_for(algorithm: str) -> None:
+    """Hydra makes keys for each of these."""
+    key = signing_key(algorithm)
+    sample = Sample(providers.ory("https://example.projects.oryapis.com", jwks={"keys": [key.jwk]}), samples.ORY.claims)
+    header = {"alg": algorithm, "kid": key.kid, "typ": "JWT"}
+    token = key.jws(header, {**sample.claims, "iat": int(NOW), "exp": int(NOW) + 300})
+    assert sample.guard.validate(token).subject == "user-1"
+
+
+def test_ory_may_have_scopes_in_either_claim_or_both() -> None:
+    """As strategies.jwt.scope_claim says: list, string, both."""
+    sample = samples.ORY
+    for claims, without in (
+        ({}, ()),
+        ({"scope": "openid orders:read"}, ("scp",)),
+        ({"scope": "openid orders:read"}, ()),
+    ):
+        token = sample.guard.validate(sample.token(without=without, **claims))
+        assert token.scopes == {"openid", "orders:read"}
+
+
+def test_zitadels_roles_may_be_objects_in_an_array() -> None:
+    """As the table of its reserved claims shows them."""
+    claim = f"urn:zitadel:iam:org:project:{samples.PROJECT}:roles"
+    token = samples.ZITADEL.token(**{claim: [{"admin": {"id1": "shop.zitadel.cloud"}}, {"user": {}}]})
+    assert samples.ZITADEL.guard.validate(token).roles == {"admin", "user"}
+
+
+def test_pingones_permissions_are_read_where_that_is_asked_for() -> None:
+    """The claim's name has a dot in it, and is one name."""
+    issuer = providers.pingone(samples.ENVIRONMENT, permissions="p1.permissions", **KEYS)
+    sample = Sample(issuer, {**samples.PINGONE.claims, "p1.permissions": ["orders:delete"]}, typ=None)
+    assert sample.guard.validate(sample.token()).permissions == {"orders:delete"}
 
 
 def test_the_tokens_of_several_tenants_are_told_apart() -> None:

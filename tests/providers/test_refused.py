@@ -9,7 +9,7 @@ from tests.providers import samples
 from tests.providers.support import KEY, KEYS, Sample
 from tests.spec.support import AUDIENCE, NOW, refused, signing_key
 
-from tokenguard import Requirement, TokenGuard, providers
+from tokenguard import ClientSecret, Introspection, Requirement, TokenGuard, providers
 from tokenguard.errors import ConfigurationError, InsufficientScope, InvalidToken, Reason
 
 OTHER = "82229342-1101-4ab6-817b-70c0747630f3"
@@ -88,6 +88,16 @@ def test_keycloak_says_the_kind_in_the_payload(kind: str | None) -> None:
     refused(sample.guard, sample.token(), WRONG)
 
 
+@pytest.mark.parametrize("mode", ["both", "opaque", "every"])
+def test_authentik_is_not_asked_about_what_may_be_a_refresh_token(mode: Any) -> None:
+    """It answers about those too, and nothing in the answer says so; live routes check the JWT first."""
+    secret = ClientSecret("api", "secret")
+    arguments = ("https://id.example.com", "orders", "client-of-orders")
+    with pytest.raises(ConfigurationError, match=r"authentik: Introspection\.mode"):
+        providers.authentik(*arguments, introspection=Introspection(secret, mode=mode))
+    assert providers.authentik(*arguments, introspection=Introspection(secret, mode="live"))
+
+
 @pytest.mark.req("JK-01")
 def test_a_key_that_is_published_for_one_tenant_signs_for_no_other() -> None:
     """The common key set of Entra has keys for personal accounts only; for any tenant they count as not there."""
@@ -149,6 +159,7 @@ def test_keycloaks_account_is_no_audience() -> None:
         (lambda: providers.entra([], samples.API), "entra: tenant"),
         (lambda: providers.entra(samples.TENANT, "api"), "entra: client_id"),
         (lambda: providers.entra(samples.TENANT, samples.API, version=3), "entra: version"),  # type: ignore[call-overload]
+        (lambda: providers.entra(samples.TENANT, samples.API, cloud="mars"), "entra: cloud"),  # type: ignore[call-overload]
         (lambda: providers.keycloak("http://id.example.com", "shop"), "keycloak: url"),
         (lambda: providers.keycloak("https://id.example.com", "a/b"), "keycloak: realm"),
         (lambda: providers.keycloak("https://id.example.com", "shop", client=""), "keycloak: client"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import trustme
 
 from runtime.support import Clock, Protect, build_guard, io_threads
+from runtime.tenancy import Tenancy, build_tenancy
 from tokenguard import HTTPSettings, TokenGuard
 from tokenguard.testing import LocalIssuer, SigningKey
 
@@ -57,6 +58,22 @@ def protect(clock: Clock, ca_file: str) -> Iterator[Protect]:
 
     def build(issuer: LocalIssuer | str, **settings: Any) -> TokenGuard:
         guards.append(build_guard(issuer, **{"monotonic": clock, "http": HTTPSettings(ca_file=ca_file)} | settings))
+        return guards[-1]
+
+    yield build
+    for guard in guards:
+        guard.close()
+    assert io_threads() <= before
+
+
+@pytest.fixture
+def tenancy(clock: Clock, ca_file: str) -> Iterator[Tenancy]:
+    """`protect`, for guards that look their issuers up."""
+    before = io_threads()
+    guards: list[TokenGuard] = []
+
+    def build(resolve: Callable[[str], Any], **settings: Any) -> TokenGuard:
+        guards.append(build_tenancy(resolve, clock, **{"http": HTTPSettings(ca_file=ca_file)} | settings))
         return guards[-1]
 
     yield build

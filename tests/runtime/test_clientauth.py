@@ -122,6 +122,25 @@ def test_a_callable_that_gives_none_is_our_fault(issuer: LocalIssuer, protect: P
     assert "s3cret" not in guard.health().introspection[0].last_error
 
 
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt])
+def test_a_callable_that_wants_to_exit_ends_one_question(
+    issuer: LocalIssuer, protect: Protect, raised: type[BaseException]
+) -> None:
+    """Not the thread that asks for everybody, and no circuit waits for its report for ever."""
+    answers: list[Any] = [raised("s3cret"), raised("s3cret"), "token"]
+
+    def token() -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    issuer.authenticates = lambda *_: True  # type: ignore[method-assign]
+    guard = protect(issuer, introspection=asked_at(issuer, authentication=BearerToken(token), failures=3))
+    assert [verdict(guard, issuer.mint_opaque()) for _ in range(3)] == [ISSUER_FAILS, ISSUER_FAILS, "user-1"]
+    assert guard.health().introspection[0].circuit == "closed"
+
+
 @pytest.mark.req("IN-02", "AS-15")
 def test_a_client_certificate_is_shown_to_the_mtls_alias(
     issuer: LocalIssuer, protect: Protect, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

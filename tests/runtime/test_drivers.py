@@ -9,12 +9,21 @@ from typing import Any
 import pytest
 
 from tokenguard.core.effects import AnswerFailed, Question, RefreshKeys
+from tokenguard.core.keys import NEVER_FETCHED
 from tokenguard.runtime.drivers import Ask, arun, run
 
 Flow = Generator[Question, None, Any]
 Drive = Callable[[Flow, Ask], Awaitable[Any]]
-NOW = RefreshKeys("https://auth.test", wait=True)
-LATER = RefreshKeys("https://auth.test", wait=False)
+
+
+class NoKeys:
+    """What is asked for, of nobody."""
+
+    snapshot = NEVER_FETCHED
+
+
+NOW = RefreshKeys(NoKeys(), wait=True)
+LATER = RefreshKeys(NoKeys(), wait=False)
 
 
 async def run_sync(flow: Flow, ask: Ask) -> Any:

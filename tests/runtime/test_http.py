@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 from importlib.metadata import version
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from runtime.servers import canned, forward_proxy, http_answer, issuer_over_tls, over_tls
+from runtime.servers import canned, forward_proxy, http_answer, issuer_over_tls, over_tls, read_head, serving
 from runtime.support import JWKS, OAUTH, UNAVAILABLE, Clock, Protect, key_state, verdict
 from tokenguard import HTTPSettings
 from tokenguard.errors import ConfigurationError
@@ -142,6 +143,31 @@ def test_a_connection_serves_metadata_and_keys(issuer: LocalIssuer, protect: Pro
     with forward_proxy() as (port, heads):
         protect(issuer, http=HTTPSettings(proxy=f"http://127.0.0.1:{port}")).warm()
         assert (len(heads), len(issuer.requests)) == (1, 2)
+
+
+def test_a_connection_that_was_kept_too_long_is_replaced_once(protect: Protect) -> None:
+    """The issuer closes it without an answer to the second request: a new one is asked, and one only."""
+    issuer = LocalIssuer(algorithm="ES256")
+    heads: list[bytes] = []
+    answering = [True, False, True]
+
+    def serve(connection: socket.socket) -> None:
+        while True:
+            heads.append(read_head(connection))
+            if not (answering.pop(0) if answering else False):
+                return
+            documents = {OAUTH: issuer.metadata, JWKS: issuer.jwks}
+            path = heads[-1].split(b" ")[1].decode()
+            connection.sendall(http_answer(json.dumps(documents[path]).encode()))
+
+    with serving(serve) as port:
+        issuer.issuer = issuer.base_url = f"http://127.0.0.1:{port}"
+        guard = protect(issuer)
+        assert verdict(guard, issuer.mint()) == "user-1"
+        assert len(heads) == 3
+        again = protect(issuer)
+        assert verdict(again, issuer.mint()) == UNAVAILABLE
+        assert len(heads) == 5
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1/jwks", "http://localhost:1/jwks", "http://[::1]:1/jwks"])

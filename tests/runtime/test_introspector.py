@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from runtime.asking import INTROSPECT, ISSUER_FAILS, asked_at, bearing, form_of, questions
-from runtime.support import Protect, averdict, verdict
+from runtime.support import Protect, averdict, until, verdict
 from tokenguard import Issuer, Requirement, TokenGuard, errors
 from tokenguard.errors import ConfigurationError, Reason
 from tokenguard.testing import LocalIssuer
@@ -172,6 +174,24 @@ def test_a_live_route_does_not_trust_a_remembered_answer(issuer: LocalIssuer, pr
     assert live(guard, token) == "inactive"
     assert verdict(guard, token) == "inactive"
     assert len(questions(issuer)) == 2
+
+
+async def test_a_live_route_takes_no_answer_to_a_question_sent_before(issuer: LocalIssuer, protect: Protect) -> None:
+    """The issuer may have looked before the token was revoked; all who come meanwhile share the question after it."""
+    guard = protect(issuer, introspection=asked_at(issuer))
+    token = issuer.mint_opaque(scope="orders:read")
+    issuer.misbehave("hang", path=INTROSPECT)
+    first = asyncio.create_task(averdict(guard, token))
+    await asyncio.to_thread(until, lambda: questions(issuer))
+    demanded = Requirement("orders:read", live=True)
+    live_ones = [asyncio.create_task(guard.acheck(bearing(token), requirement=demanded)) for _ in range(10)]
+    joined = asyncio.create_task(averdict(guard, token))
+    await asyncio.to_thread(until, lambda: guard.health().introspection[0].running == 2)
+    issuer.behave()
+    assert [(await one).subject for one in live_ones] == ["user-1"] * 10
+    assert [await first, await joined] == ["user-1"] * 2
+    assert len(questions(issuer)) == 2
+    assert guard.health().introspection[0].running == 0
 
 
 def test_a_live_route_needs_an_issuer_that_can_be_asked(issuer: LocalIssuer, protect: Protect) -> None:

@@ -81,6 +81,20 @@ def test_an_error_goes_to_whoever_waits(io: IOThread) -> None:
     assert isinstance(done.exception(PATIENCE), ZeroDivisionError)
 
 
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt])
+def test_work_that_wants_to_exit_ends_alone(io: IOThread, raised: type[BaseException]) -> None:
+    """The loop would pass these on, and end."""
+
+    async def leave() -> str:
+        raise raised
+
+    done, after = begun(), begun()
+    io.submit(leave(), done)
+    assert isinstance(done.exception(PATIENCE), AnswerFailed)
+    io.submit(name_of_thread(), after)
+    assert after.result(PATIENCE) == "tokenguard-io"
+
+
 def test_work_is_not_in_the_context_of_the_request_that_began_it(io: IOThread) -> None:
     """It is for everybody: its log records must not bear one request's id, nor keep that request's data alive."""
 

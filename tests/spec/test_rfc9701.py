@@ -97,6 +97,22 @@ def test_plain_json_under_the_signed_media_type_is_no_answer(asking: TokenGuard,
     unbelievable(asking)
 
 
+@pytest.mark.parametrize("iat", [10**310, -(10**310)], ids=["huge", "negative"])
+def test_an_iat_beyond_any_float_is_called_what_it_is(asking: TokenGuard, responder: Responder, iat: int) -> None:
+    """An integer of JSON may be larger than a float can be."""
+    responder.answer = lambda issuer, members: issuer.signing_key.jws(
+        {"alg": "ES256", "kid": issuer.signing_key.kid, "typ": "token-introspection+jwt"},
+        {"iss": issuer.issuer, "aud": "api", "iat": iat, "token_introspection": members},
+    )
+    assert "iat of the signed answer" in unbelievable(asking)
+
+
+def test_an_encrypted_answer_is_called_that(asking: TokenGuard, responder: Responder) -> None:
+    """It can't be read, and the operator is told which setting asks for it (RFC 9701 5)."""
+    responder.answer = lambda _issuer, _members: "eyJhbGciOiJSU0EtT0FFUCJ9.a2V5.aXY.dGV4dA.dGFn"
+    assert "encrypted (RFC 9701 5), which can't be read: see Introspection.signed" in unbelievable(asking)
+
+
 @pytest.mark.req("JI-03", "A-148")
 @pytest.mark.parametrize("typ", ["JWT", "at+jwt", "", "token-introspection", "logout+jwt"])
 def test_typ_says_what_it_is(asking: TokenGuard, responder: Responder, typ: str) -> None:

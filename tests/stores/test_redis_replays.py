@@ -181,10 +181,10 @@ print(status, *said)
 """
 
 
-def test_parent_and_forked_child_each_have_connections_of_their_own(valkey: ValkeyServer) -> None:
+def test_parent_and_forked_child_each_have_connections_of_their_own(shared: Valkey) -> None:
     """Both see what the other one used, and the child's end leaves the parent's connections alone."""
     ran = subprocess.run(
-        [sys.executable, "-c", FORKING, valkey.connection_url, secrets.token_hex(8)],
+        [sys.executable, "-c", FORKING, shared.url, secrets.token_hex(8)],
         check=True,
         capture_output=True,
         text=True,

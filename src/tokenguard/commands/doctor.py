@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from tokenguard.commands.published import NO_VALUE, Answer, Metadata, Published, PublishedKey, look_up
 from tokenguard.commands.wording import difference, duration, shown
 from tokenguard.config import KNOWN_ALGORITHMS, HTTPSettings, Issuer
+from tokenguard.core.discovery import MetadataError, introspection_endpoint_of
 from tokenguard.errors import Unavailable
 from tokenguard.guard import TokenGuard
 
@@ -65,6 +66,7 @@ def diagnose(config: Issuer, *, audience: str | None, http: HTTPSettings) -> Dia
             *_of_metadata(published, config),
             *_of_keys(published),
             *_of_algorithms(published, config),
+            *_of_introspection(published, config),
             *_of_audience(published, audience),
             *_of_guard(guard, config, published),
         )
@@ -164,6 +166,24 @@ def _of_algorithms(published: Published, config: Issuer) -> Iterator[Finding]:
         f"if access tokens are signed so too: algorithms={tuple(known)}" if known else "none of them can be accepted"
     )
     yield Finding(Level.WARNING, "algorithms", f"advertised for ID tokens, but not accepted: {advertised}", advice)
+
+
+def _of_introspection(published: Published, config: Issuer) -> Iterator[Finding]:
+    """Can the issuer be asked about tokens (RFC 7662), and as whom (RFC 8414 2)?"""
+    for metadata in published.metadata:
+        document = _members(metadata)
+        if document.get("issuer") != config.issuer or "introspection_endpoint" not in document:
+            continue
+        try:
+            endpoint = introspection_endpoint_of(document, config, mutual_tls=False)
+        except MetadataError as fault:
+            advice = "opaque tokens can't be asked about, unless Introspection.endpoint is given"
+            yield Finding(Level.WARNING, "introspection", str(fault), advice)
+            continue
+        methods = document.get("introspection_endpoint_auth_methods_supported")
+        named = [shown(method) for method in methods if isinstance(method, str)] if isinstance(methods, list) else []
+        ways = f"; authenticates by {', '.join(named)}" if named else ""
+        yield Finding(Level.OK, "introspection", f"{shown(endpoint)}{ways}")
 
 
 def _of_audience(published: Published, audience: str | None) -> Iterator[Finding]:

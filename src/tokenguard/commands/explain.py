@@ -35,7 +35,7 @@ STAGES: dict[str, tuple[Reason, ...]] = {
     "key": (Reason.UNKNOWN_KEY, Reason.KEYS_UNAVAILABLE),
     "signature": (Reason.BAD_SIGNATURE,),
     # a guard with one issuer, as here, tries that issuer's keys before it believes iss
-    "issuer": (Reason.UNKNOWN_ISSUER,),
+    "issuer": (Reason.UNKNOWN_ISSUER, Reason.ISSUER_UNRESOLVED),
     "claims": (Reason.MALFORMED_CLAIMS, Reason.MISSING_CLAIM, Reason.LIFETIME_TOO_LONG, Reason.WRONG_AUDIENCE),
     "times": (
         Reason.EXPIRED,

@@ -44,7 +44,7 @@ def read_claims(  # noqa: PLR0912 - a branch a claim
     is_rfc9068 = config.profile == "rfc9068" and not introspected
     # the key that verified the token is this issuer's, so the token must be too (RFC 9068 4, RFC 8725 3.8)
     if has_own_names and TENANT_PLACE in config.issuer:
-        issuer = tenants_issuer(config, claims)
+        issuer = intern(tenants_issuer(config, claims) or "") or None  # the cache holds many tokens of few tenants
     if issuer is None or get("iss") != issuer:
         raise InvalidToken(Reason.UNKNOWN_ISSUER, f"iss is not {config.issuer} (compared exactly)")
     if not is_rfc9068 and not introspected:
@@ -87,7 +87,10 @@ def read_claims(  # noqa: PLR0912 - a branch a claim
             raise malformed("scope must be a string of scopes")
         scopes = split_scopes(scope)
     else:
-        client_id, scopes = client_of(claims, names), scopes_of(claims, names)
+        client_id, scopes = (
+            client_of(claims, names, introspected=introspected),
+            scopes_of(claims, names, introspected=introspected),
+        )
     if has_own_names:
         check_mapped(claims, names)
     if not OPTIONAL.keys().isdisjoint(claims):

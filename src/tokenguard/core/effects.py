@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar
 
+from tokenguard.core.keys import KeyView
 from tokenguard.core.model import Verified
 from tokenguard.core.revocation import Revocation
 from tokenguard.errors import Reason
@@ -15,13 +16,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class RefreshKeys:
-    """Fetch the keys of `issuer`, unless a fetch is running (join it) or the cool-down forbids one.
+    """Fetch these keys anew, unless a fetch is running (join it) or the cool-down forbids one.
 
+    The keys and not their issuer's name: an issuer that is removed, or another now, is still that of this request.
     With `wait` the flow goes on when the fetch is over, and `AnswerFailed` is thrown in if it failed; without, the
     flow goes on at once. Answered with None: the pipeline then looks at the issuer's snapshot again.
     """
 
-    issuer: str
+    keys: KeyView
     wait: bool
 
 
@@ -37,16 +39,26 @@ class Outcome(NamedTuple):
         return f"Outcome(active={self.active})"
 
 
+class Answers(Protocol):
+    """What one issuer said when asked about tokens, as far as it is remembered (`runtime/introspector.py`)."""
+
+    def recall(self, digest: bytes) -> Outcome | None:
+        """The answer about the token of this SHA-256, if it is still good."""
+
+
 @dataclass(frozen=True, slots=True)
 class Introspect:
-    """Ask `issuer` about a token (RFC 7662), or join whoever is asking about it. Answered with an `Outcome`.
+    """Ask an issuer about a token (RFC 7662), or join whoever is asking about it. Answered with an `Outcome`.
 
-    `digest`: SHA-256 of the token, under which the answer is remembered.
+    `answers`: those of the issuer, so far. `digest`: SHA-256 of the token, under which the answer is remembered.
+    `fresh`: joins no question that was sent before this one was put, for whose answer the issuer may have looked
+    earlier.
     """
 
-    issuer: str
+    answers: Answers
     token: str = field(repr=False)
     digest: bytes = field(repr=False)
+    fresh: bool = False
     wait: ClassVar[bool] = True
 
 
@@ -80,7 +92,15 @@ class WriteRevocations:
     wait: ClassVar[bool] = True
 
 
-Question: TypeAlias = RefreshKeys | Introspect | RecordProof | FindRevocation | WriteRevocations
+@dataclass(frozen=True, slots=True)
+class ResolveIssuer:
+    """Look an issuer up that is in no list. Answered with its `Trusted`, or None where the table has none."""
+
+    issuer: str = field(repr=False)  # out of a token that nobody has verified
+    wait: ClassVar[bool] = True
+
+
+Question: TypeAlias = RefreshKeys | Introspect | RecordProof | FindRevocation | WriteRevocations | ResolveIssuer
 #: a computation that yields questions, is sent their answers, and returns a result
 Flow: TypeAlias = Generator[Question, Any, _T]
 

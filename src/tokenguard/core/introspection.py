@@ -33,6 +33,10 @@ class AnswerError(ValueError):
     """The answer must not be believed; the text says why, for the operator's log."""
 
 
+class NoAnswer(AnswerError):
+    """It is no introspection answer at all, but a proxy's page or the like."""
+
+
 def question(token: str) -> dict[str, str]:
     """The members of the form that is posted (RFC 7662 2.1), but for our own credentials."""
     return {"token": token, "token_type_hint": "access_token"}
@@ -46,7 +50,7 @@ def media_type(content_type: str) -> str:
 def read_members(content_type: str, body: bytes, limits: Limits) -> dict[str, Any]:
     """The members of a plain answer; `AnswerError` for what is no JSON object, or has a member twice."""
     if media_type(content_type) != PLAIN:
-        raise AnswerError(f"the answer is not {PLAIN}")
+        raise NoAnswer(f"the answer is not {PLAIN}")
     try:
         members = strict_json.parse(body, limits)
     except ValueError as cause:

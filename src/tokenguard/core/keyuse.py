@@ -78,7 +78,7 @@ def _check_cooldown(trusted: Trusted, snapshot: KeySnapshot, monotonic: float) -
 
 def _refresh(trusted: Trusted, *, wait: bool) -> Flow[None]:
     try:
-        yield RefreshKeys(trusted.config.issuer, wait)
+        yield RefreshKeys(trusted.keys, wait)
     except AnswerFailed as failure:
         unavailable = Unavailable(Reason.KEYS_UNAVAILABLE, f"the keys can't be fetched: {failure}")
         raise unavailable.after(trusted.config.keys.cooldown) from None

@@ -47,14 +47,14 @@ def check_mapped(claims: Mapping[str, Any], names: ClaimNames) -> None:
     one_text(claims, names.tenant)
 
 
-def client_of(claims: Mapping[str, Any], names: ClaimNames) -> str | None:
+def client_of(claims: Mapping[str, Any], names: ClaimNames, *, introspected: bool = False) -> str | None:
     """The client, under whichever name."""
-    return one_text(claims, names.client or _CLIENT)
+    return one_text(claims, _or_standard(names.client, _CLIENT, introspected=introspected))
 
 
-def scopes_of(claims: Mapping[str, Any], names: ClaimNames) -> frozenset[str]:
+def scopes_of(claims: Mapping[str, Any], names: ClaimNames, *, introspected: bool = False) -> frozenset[str]:
     """The scopes: a string or an array, under the first name that is there, without the issuer's prefix."""
-    path, value = _first(claims, names.scopes or _SCOPES)
+    path, value = _first(claims, _or_standard(names.scopes, _SCOPES, introspected=introspected))
     if value is _ABSENT:
         return frozenset()
     if isinstance(value, str):
@@ -89,10 +89,11 @@ def holds(claims: Mapping[str, Any], name: str, wanted: Any) -> bool:
 def _at(claims: Mapping[str, Any], path: Path) -> Any:
     value: Any = claims
     for step in path:
+        if step == MEMBER_NAMES and value is not claims:
+            objects = value if isinstance(value, list) else [value]
+            return [name for each in objects for name in each] if _are_objects(objects) else _ABSENT
         if not isinstance(value, Mapping):
             return _ABSENT
-        if step == MEMBER_NAMES and value is not claims:
-            return list(value)
         value = value.get(step, _ABSENT)
     return value
 
@@ -103,6 +104,13 @@ def _first(claims: Mapping[str, Any], where: Where) -> tuple[Path, Any]:
         if value is not _ABSENT:
             return path, value
     return (), _ABSENT
+
+
+def _or_standard(where: Where | None, standard: tuple[Path, ...], *, introspected: bool) -> tuple[Path, ...]:
+    """The issuer's own names; in an introspection answer the standard's too, which it may keep to (RFC 7662 2.2)."""
+    if where is None:
+        return standard
+    return (*paths(where), *standard) if introspected else paths(where)
 
 
 def _all_names(claims: Mapping[str, Any], where: Where | None) -> frozenset[str]:
@@ -158,6 +166,10 @@ def _without_prefix(scopes: frozenset[str], prefix: str) -> frozenset[str]:
 
 def _is_list_of_text(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _are_objects(values: list[Any]) -> bool:
+    return all(isinstance(each, Mapping) for each in values)
 
 
 def _spelled(path: Path) -> str:

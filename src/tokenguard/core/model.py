@@ -147,7 +147,7 @@ class AccessToken:
 
     @property
     def expires_at(self) -> float:
-        """`exp`."""
+        """`exp`; infinity where an issuer that was asked named none (RFC 7662 2.2)."""
         return self._verified.expires_at
 
     @property

@@ -24,7 +24,8 @@ from tokenguard.core.requirements import Requirement, authorize
 from tokenguard.core.revocation import Lookup, WhenUnknown, fingerprint
 from tokenguard.core.revoked import admit, admit_known
 from tokenguard.core.sender import ask_first_use, confirm_sender, refuse_without_request
-from tokenguard.core.trust import SettledHeader, Setup, check_header, find_issuer
+from tokenguard.core.tenants import resolved_issuer
+from tokenguard.core.trust import SettledHeader, Setup, Trusted, check_header, find_issuer, listed_issuer
 from tokenguard.errors import Denied, MissingToken, Unavailable
 
 #: a token as it came, the digest under which it is remembered, and what is remembered of it, if that counts
@@ -120,13 +121,26 @@ def recall(setup: Setup, token: str, now: float, monotonic: float) -> Presented:
         return received, b"", None
     digest = hashlib.blake2b(received, digest_size=32).digest()
     verified = setup.tokens.get(digest)
-    if verified is not None:
-        snapshot = setup.issuers[verified.configured].keys.snapshot
-        if monotonic >= snapshot.refresh_at or verified.generation != snapshot.generation:
-            verified = None
-        else:
-            check_now(verified, now, setup.leeway)
+    if verified is None:
+        return received, digest, None
+    trusted = setup.only or setup.issuers.get(verified.configured) or _tenant(setup, verified.configured, monotonic)
+    # no two issuers, and no two times that one was added, have a generation in common
+    if (
+        trusted is None
+        or monotonic >= trusted.keys.snapshot.refresh_at
+        or verified.generation != trusted.keys.snapshot.generation
+    ):
+        return received, digest, None
+    check_now(verified, now, setup.leeway)
     return received, digest, verified
+
+
+def _tenant(setup: Setup, issuer: str, monotonic: float) -> Trusted | None:
+    """An issuer that was looked up, and is one to keep; None where it is trusted no more."""
+    trusted = None if setup.tenants is None else setup.tenants.recall(issuer, monotonic)
+    if trusted is not None and setup.tenants is not None:
+        setup.tenants.touch(issuer)
+    return trusted
 
 
 def _authenticate(  # noqa: PLR0917 - what one request is
@@ -176,8 +190,12 @@ def vouch(setup: Setup, presented: Presented, now: float, monotonic: float, *, l
             verified = verified._replace(fingerprint=fingerprint(received))
         if setup.tokens is not None:
             setup.tokens.put(digest, verified)
+        if setup.tenants is not None:
+            setup.tenants.touch(verified.configured)
     if live:
-        yield from confirm_live(setup, setup.issuers[verified.configured], received)
+        name = verified.configured
+        trusted = setup.issuers.get(name) or (yield from resolved_issuer(setup, name, monotonic))
+        yield from confirm_live(setup, trusted, received)
     return verified
 
 
@@ -191,7 +209,8 @@ def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[
     else:
         # iss must choose the issuer: one strict parse, of which nothing else is used until the signature holds
         parsed = jws.read_payload(payload_segment, setup.limits)
-        trusted = find_issuer(setup, parsed[1])
+        claims = parsed[1]
+        trusted = listed_issuer(setup, claims) or (yield from resolved_issuer(setup, claims.get("iss"), monotonic))
     try:
         snapshot = trusted.keys.snapshot
         if settled is None or settled.generation != snapshot.generation:

@@ -12,7 +12,7 @@ from tokenguard.core.claims import check_now, run_checks
 from tokenguard.core.effects import AnswerFailed, Flow, Introspect, Outcome
 from tokenguard.core.model import Verified
 from tokenguard.core.revocation import fingerprint
-from tokenguard.core.trust import Introspecting, Setup, Trusted, find_issuer
+from tokenguard.core.trust import Introspecting, Setup, Trusted, find_issuer, listed_issuer
 from tokenguard.errors import ConfigurationError, Denied, InvalidToken, Reason, Unavailable
 
 # what RFC 6750 2.1 lets a token be made of; nothing else is worth a question
@@ -50,7 +50,10 @@ def whom_to_ask(setup: Setup, chosen: Introspecting, received: bytes) -> Trusted
         return None
     # iss chooses whom to ask, and nothing else is believed of what nobody has verified; another issuer's token is not
     # shown to this one
-    trusted = find_issuer(setup, jws.read_payload(jws.split(received)[2], setup.limits)[1])
+    claims = jws.read_payload(jws.split(received)[2], setup.limits)[1]
+    if setup.tenants is not None and listed_issuer(setup, claims) is None:
+        return None  # one that is looked up is never asked in place of a local check
+    trusted = find_issuer(setup, claims)
     mode = trusted.config.introspection.mode if trusted.config.introspection is not None else "both"
     if mode == "opaque":
         raise InvalidToken(Reason.WRONG_TYPE, 'a JWT, and Introspection.mode of its issuer is "opaque"')
@@ -90,27 +93,28 @@ def confirm_live(setup: Setup, trusted: Trusted, received: bytes) -> Flow[None]:
 
     Where it can't be asked, the store of revocations must be one that can be: `admit` then asks that.
     """
-    if trusted.answers is None:
-        if setup.revocations.can_ask:
-            return
-        raise Unavailable(
-            Reason.LIVE_CHECK_UNAVAILABLE,
-            "Requirement(live=True): Issuer.introspection of this issuer is not set, and the store of revocations is "
-            "none that can be asked",
-        )
+    if trusted.answers is None and setup.revocations.can_ask:
+        return
     outcome = yield from _ask(trusted, received, live=True)
     if not outcome.active:
         raise InvalidToken(outcome.reason, outcome.hint)
 
 
 def _ask(trusted: Trusted, received: bytes, *, live: bool) -> Flow[Outcome]:
+    answers = trusted.answers
+    if answers is None:
+        raise Unavailable(
+            Reason.LIVE_CHECK_UNAVAILABLE,
+            "Requirement(live=True): Issuer.introspection of this issuer is not set, and the store of revocations is "
+            "none that can be asked",
+        )
     digest = hashlib.sha256(received).digest()
-    if not live and trusted.answers is not None:
-        known = trusted.answers.recall(digest)
+    if not live:
+        known = answers.recall(digest)
         if known is not None:
             return known
     try:
-        outcome: Outcome = yield Introspect(trusted.config.issuer, received.decode("ascii"), digest)
+        outcome: Outcome = yield Introspect(answers, received.decode("ascii"), digest, fresh=live)
     except AnswerFailed as failure:
         unavailable = Unavailable(Reason.INTROSPECTION_UNAVAILABLE, f"the issuer can't be asked: {failure}")
         raise unavailable.after(failure.retry_after) from None

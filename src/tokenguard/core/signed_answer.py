@@ -9,13 +9,15 @@ from tokenguard.config import Limits
 from tokenguard.core import jws
 from tokenguard.core.effects import Flow
 from tokenguard.core.forms import NUMBERS
-from tokenguard.core.introspection import SIGNED, AnswerError, media_type
+from tokenguard.core.introspection import SIGNED, AnswerError, NoAnswer, media_type
 from tokenguard.core.keyuse import verify_signature
 from tokenguard.core.trust import Trusted
 from tokenguard.errors import InvalidToken
 
 #: seconds between an answer's making and its reading; it was asked for a moment ago
 _MAX_AGE = 60.0
+#: between the five parts of a compact JWE (RFC 7516 7.1)
+_JWE_DOTS = 4
 
 
 def open_signed(
@@ -31,7 +33,9 @@ def open_signed(
     """The members of the answer, as bytes and as a mapping; `AnswerError` where it can't be believed."""
     # a plain answer where a signed one was demanded is a downgrade (RFC 9701 5)
     if media_type(content_type) != SIGNED:
-        raise AnswerError(f"the answer is not {SIGNED}, which Introspection.signed demands")
+        raise NoAnswer(f"the answer is not {SIGNED}, which Introspection.signed demands")
+    if body.count(b".") == _JWE_DOTS:
+        raise AnswerError("the signed answer is encrypted (RFC 9701 5), which can't be read: see Introspection.signed")
     try:
         claims = yield from _verified_claims(body.strip(), trusted, limits, monotonic)
     except InvalidToken as refusal:  # the issuer's answer is at fault, and not the caller's token
@@ -65,7 +69,8 @@ def _check_envelope(claims: dict[str, Any], trusted: Trusted, now: float, leeway
     if not any(isinstance(name, str) and name in ours for name in named):
         raise AnswerError("aud of the signed answer is neither our client_id nor our audience")
     issued_at: Any = claims.get("iat")
-    if type(issued_at) not in NUMBERS or not -leeway <= now - issued_at <= _MAX_AGE + leeway:
+    # compared and not subtracted: an integer may be larger than any float
+    if type(issued_at) not in NUMBERS or not now - _MAX_AGE - leeway <= issued_at <= now + leeway:
         raise AnswerError("iat of the signed answer is missing, or not that of one just made")
     # it is about the answer, and not to be mistaken for a token (RFC 9701 5)
     if not {"sub", "exp"}.isdisjoint(claims):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from sys import intern
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from tokenguard.config import TENANT_PLACE, Issuer, Limits
 from tokenguard.core.algorithms import Verifier
-from tokenguard.core.effects import Outcome
+from tokenguard.core.effects import Answers
 from tokenguard.core.jws import Header
 from tokenguard.core.keys import KeyView
 from tokenguard.core.mapped import one_text
@@ -52,13 +51,6 @@ class SettledHeader(NamedTuple):
     header: Header
     generation: int
     verifiers: tuple[Verifier, ...]
-
-
-class Answers(Protocol):
-    """What one issuer said when asked about tokens, as far as it is remembered (`runtime/introspector.py`)."""
-
-    def recall(self, digest: bytes) -> Outcome | None:
-        """The answer about the token of this SHA-256, if it is still good."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,48 +112,74 @@ class Senders:
     proxies: TrustedProxies | None = None
     leeway: float = 0
     must_be_bound: bool = field(init=False)
-    """Is every token refused that is not bound?"""
 
     def __post_init__(self) -> None:
         wanted = (self.dpop is not None and self.dpop.settings.required, self.mtls is not None and self.mtls.required)
         object.__setattr__(self, "must_be_bound", any(wanted))
 
 
+class Tenants(Protocol):
+    """The issuers out of a table, as far as they are remembered (`runtime/tenants.py`)."""
+
+    def recall(self, issuer: str, monotonic: float) -> Trusted | None:
+        """The issuer of this name, if it has been looked up and is still believed."""
+
+    def touch(self, issuer: str) -> None:
+        """A token of this issuer was good: it is one to keep."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Setup:
-    """All that the pipeline needs to know of a guard.
+    """All that the pipeline needs to know of a guard. Never changed: where its issuers do, a new one takes its place.
 
-    `only`: the issuer, where there is just one. `algorithms`: those that any issuer may use. `tokens`: verified
-    tokens by SHA-256, None where the cache is off. `headers`: by their encoded text; an attacker can't fill it.
-    `revocations`: how their store is asked. `of_many_tenants`: the issuers whose name has a place for the tenant.
+    `tokens`: verified tokens by BLAKE2b, None where the cache is off. `headers`: by their encoded text; an attacker
+    can't fill it. `issuers`: those that are listed. `only`: the issuer, where there is just one and will be no other.
+    `algorithms`: those that any issuer may use. `of_many_tenants`: the issuers whose name has a place for the tenant.
+    `tenants`: those that are looked up; None where none are.
+    `revocations`: how their store is asked. `senders`: what confirms those of bound tokens.
     """
 
-    issuers: Mapping[str, Trusted]
-    only: Trusted | None
-    algorithms: frozenset[str]
     limits: Limits
     leeway: float
     form_body: bool
     tokens: Memory[Verified] | None
     headers: Memory[SettledHeader]
     revocations: Lookup
+    senders: Senders = Senders()
+    issuers: Mapping[str, Trusted] = field(default_factory=dict)
+    only: Trusted | None = None
+    algorithms: frozenset[str] = frozenset()
     introspecting: Introspecting | None = None
     of_many_tenants: tuple[Trusted, ...] = ()
-    senders: Senders = Senders()
+    tenants: Tenants | None = None
+
+
+def listed_issuer(setup: Setup, claims: Mapping[str, Any]) -> Trusted | None:
+    """The issuer in the guard's list that `iss` names, to the code point."""
+    issuer = claims.get("iss")
+    if not isinstance(issuer, str):
+        return None
+    trusted = setup.issuers.get(issuer)
+    if trusted is None and setup.of_many_tenants:
+        trusted = next((each for each in setup.of_many_tenants if issuer == tenants_issuer(each.config, claims)), None)
+    return trusted
 
 
 def find_issuer(setup: Setup, claims: Mapping[str, Any]) -> Trusted:
-    """The configured issuer that `iss` names, to the code point; nothing is ever fetched for an unknown one."""
-    issuer = claims.get("iss")
-    trusted = setup.issuers.get(issuer) if isinstance(issuer, str) else None
-    if trusted is None and isinstance(issuer, str):
-        trusted = next((each for each in setup.of_many_tenants if issuer == tenants_issuer(each.config, claims)), None)
+    """`listed_issuer`, or the refusal; nothing is ever fetched for an unknown one."""
+    trusted = listed_issuer(setup, claims)
     if trusted is None:
-        raise InvalidToken(
-            Reason.UNKNOWN_ISSUER,
-            f"iss is none of the configured issuers: {', '.join(list(setup.issuers)[:10])} (compared exactly)",
-        )
+        raise unknown_issuer(setup)
     return trusted
+
+
+def unknown_issuer(setup: Setup) -> InvalidToken:
+    """The refusal of a token that is from none of the issuers; names only those that are listed."""
+    table = "" if setup.tenants is None else "; IssuerResolver.resolve knows none of that name"
+    listed = ", ".join(list(setup.issuers)[:10]) or "none is listed"
+    return InvalidToken(
+        Reason.UNKNOWN_ISSUER, f"iss is none of the configured issuers: {listed} (compared exactly){table}"
+    )
 
 
 def tenants_issuer(config: Issuer, claims: Mapping[str, Any]) -> str | None:
@@ -169,7 +187,8 @@ def tenants_issuer(config: Issuer, claims: Mapping[str, Any]) -> str | None:
     tenant = one_text(claims, config.claims.tenant)
     if tenant is None or not _TENANT.fullmatch(tenant):
         return None
-    return intern(config.issuer.replace(TENANT_PLACE, tenant))
+    # not interned: nobody may have verified the claims, and in Python 3.12 what is interned stays for ever
+    return config.issuer.replace(TENANT_PLACE, tenant)
 
 
 def configured_for(setup: Setup, issuer: str) -> Issuer | None:

@@ -24,15 +24,16 @@ class Backchannel:
     Another process may take the same token once more; that revokes what is revoked already, and no more.
     """
 
-    def __init__(self, setup: Setup, received: Memory[bool]) -> None:
-        self._setup = setup
+    def __init__(self, received: Memory[bool]) -> None:
         self._received = received
-        #: are the logout tokens of any issuer believed?
-        self.configured = any(trusted.config.logout is not None for trusted in setup.issuers.values())
 
-    def receive(self, token: str, now: float, monotonic: float) -> Flow[None]:
+    def takes(self, setup: Setup) -> bool:
+        """Are the logout tokens of any issuer believed?"""
+        return any(trusted.config.logout is not None for trusted in setup.issuers.values())
+
+    def receive(self, setup: Setup, token: str, now: float, monotonic: float) -> Flow[None]:
         """End what a logout token names. Raises `InvalidLogoutToken` or `Unavailable`."""
-        logout = yield from read_logout(self._setup, token, now, monotonic)
+        logout = yield from read_logout(setup, token, now, monotonic)
         issuer = logout.revocation.issuer
         digest = hashlib.blake2b(f"{issuer}\n{logout.id}".encode(), digest_size=32).digest()
         # the same jti twice within its time is a replay (Back-Channel Logout 2.6)

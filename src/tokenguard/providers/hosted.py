@@ -63,10 +63,11 @@ def okta(domain: str, *, server: str = "default", groups: Where = "groups", **se
     alone and can't be validated by others. `groups`: the groups claim that you configured; it becomes the roles. The
     audience is what the server's settings say, api://default unless changed.
 
-    Access tokens have no typ; cid and scp, which ID tokens lack, tell. There is a uid where there is a user.
+    Access tokens have no typ; cid and scp, which ID tokens lack, tell. There is a uid where there is a user. An
+    introspection answer has client_id and scope instead, which count too.
 
-    Okta docs: "OpenID Connect & OAuth 2.0" (Access token; ID token), "Authorization servers" (types), "Customize
-    tokens returned from Okta with a groups claim".
+    Okta docs: "OpenID Connect & OAuth 2.0" (Access token payload: cid, scp, uid; ID token payload), "Authorization
+    servers" (types), "Customize tokens returned from Okta with a groups claim".
     """
     return built(
         "okta",
@@ -130,7 +131,8 @@ def google(**settings: Unpack[Settings]) -> Issuer:
     calls and grant nothing: there are no scopes, so decide by `subject`, the account's unique id.
 
     ID tokens of people who sign in are refused: those are for an OAuth client, so no id of one can be the audience;
-    a service account's token has its own id as azp too, and none of nonce and at_hash.
+    a service account's token has its own id as azp too, and none of nonce and at_hash. (So it is in every token that
+    Google's pages show; they do not promise it.)
 
     Google Cloud docs: "Token types" (Access tokens; Identity tokens), "Verify VM identity" (contents of the token),
     "Authenticating service-to-service" of Cloud Run.
@@ -157,14 +159,25 @@ def _is_service_account(claims: Mapping[str, Any]) -> bool:
     return bool(claims.get("azp") == claims.get("sub"))
 
 
-def pingone(environment: str, *, domain: str = "auth.pingone.com", **settings: Unpack[Settings]) -> Issuer:
+def pingone(
+    environment: str,
+    *,
+    domain: str = "auth.pingone.com",
+    permissions: Where | None = None,
+    **settings: Unpack[Settings],
+) -> Issuer:
     """Tokens of a PingOne environment, `https://DOMAIN/ENVIRONMENT/as`.
 
     `domain`: that of your region, as auth.pingone.eu, or a custom one (`https://DOMAIN/as` is not covered). The
-    audience is that of the custom resource. typ may be at+jwt, and is always so from March 2027; until then client_id
-    and scope, and the absence of an ID token's claims, tell. A client acting for itself has no sub.
+    audience is that of the custom resource. `permissions`: "p1.permissions", where the resource includes its users'
+    permissions in access tokens; what is in that claim must be strings.
 
-    PingOne Platform APIs: "Token claims" (Access token claims; ID token claims).
+    typ may be at+jwt, and is always so from March 2027; until then client_id and scope, which all access tokens have,
+    and the absence of nonce and hashes tell. That ID tokens lack those two is not said anywhere: what surely keeps
+    them out is that they are for the application's client id, so do not take that for the audience. A client acting
+    for itself has no sub.
+
+    PingOne Platform APIs: "Token claims" (Access token claims). PingOne docs: "Customizing access tokens".
     """
     return built(
         "pingone",
@@ -174,5 +187,5 @@ def pingone(environment: str, *, domain: str = "auth.pingone.com", **settings: U
         algorithms=("RS256",),
         separator={"client_id": None, "scope": None},
         id_token_claims=ID_TOKEN_CLAIMS,
-        claims=ClaimNames(scopes="scope", client="client_id", user="sub"),
+        claims=ClaimNames(scopes="scope", client="client_id", permissions=permissions, user="sub"),
     )

@@ -8,6 +8,7 @@ from tokenguard._checks import string_tuple
 from tokenguard.claim_names import MEMBER_NAMES, ClaimNames, Path, Where
 from tokenguard.config import DEFAULT_ALGORITHMS, ID_TOKEN_CLAIMS, Issuer
 from tokenguard.errors import ConfigurationError
+from tokenguard.introspection import Introspection
 from tokenguard.providers.arguments import Settings, base_url, built, one_name, text
 
 
@@ -22,7 +23,7 @@ def keycloak(url: str, realm: str, *, client: str | None = None, **settings: Unp
     client acting for itself has a user of its own as subject, and the claims of the scope service_account.
 
     Keycloak Server Administration Guide: "Audience support", "Using a service account", "OIDC token and SAML
-    assertion mappings".
+    assertion mappings"; the types of tokens: `TokenUtil`, and `DPoPUtil.withDPoPVerifier` for the two of access tokens.
     """
     roles: list[str | Path] = [("realm_access", "roles")]
     if client is not None:
@@ -55,8 +56,9 @@ def ory(issuer: str, *, roles: Where = (("ext", "roles"), ("roles",)), **setting
     string, as strategies.jwt.scope_claim says. Claims that your consent app adds are in ext, or on top where
     allowed_top_level_claims has them; `roles` says which are roles. client_id, which ID tokens lack, tells.
 
-    Ory docs: "Opaque and JWT access tokens" (Custom claims), "Advanced OAuth2 and OpenID Connect flows" (audience); the
-    claims that are always there: `GetJWTClaims` in oauth2/session.go of Hydra.
+    Ory docs: "Opaque and JWT access tokens" (Custom claims), "Advanced OAuth2 and OpenID Connect flows" (audience). In
+    Hydra's source: the claims that are always there, `GetJWTClaims` in oauth2/session.go; scope_claim (list, string,
+    both), `GetJWTScopeField`; the algorithms that a signing key may have, `GenerateJWK`.
     """
     base_url("ory: issuer", issuer, settings)
     return built(
@@ -64,7 +66,7 @@ def ory(issuer: str, *, roles: Where = (("ext", "roles"), ("roles",)), **setting
         issuer,
         settings,
         profile="jwt",
-        algorithms=("RS256", "ES256", "EdDSA"),
+        algorithms=("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"),
         separator={"client_id": None},
         id_token_claims=ID_TOKEN_CLAIMS,
         claims=ClaimNames(scopes=["scp", "scope"], client="client_id", roles=roles),
@@ -76,7 +78,8 @@ def zitadel(url: str, project: str, **settings: Unpack[Settings]) -> Issuer:
 
     Access tokens are opaque unless the application's (or service user's) token type is JWT: give an `introspection`
     for those. Tokens list no scopes: authorize by `roles`, which are the names of an object's members and there
-    where the scope for roles was asked for or the project asserts them. The tenant is the user's organization.
+    where the scope for roles was asked for or the project asserts them. Inside each is for which organizations it was
+    granted, which `roles` leaves out: where you serve several, look at `claims`. The tenant is the user's organization.
 
     An ID token has the project as audience too; jti, which it lacks, and the absence of its own claims tell. A
     service user is a user here, so `is_client` does not hold for it.
@@ -113,10 +116,16 @@ def authentik(url: str, application: str, client_id: str, **settings: Unpack[Set
 
     Access token and ID token are alike but for uid and azp, which the access token alone has; it may have a nonce.
     Groups, there with the scope profile, are the roles. Machines are users of authentik: `is_client` does not hold.
+    An `introspection` must be for live routes alone, since authentik answers about refresh tokens as well.
 
     authentik docs: "OAuth 2.0 provider" (Issuer mode; Scopes), "Machine-to-machine authentication"; the form of
-    access tokens is `IDToken.to_access_token` in authentik/providers/oauth2/id_token.py.
+    access tokens is `IDToken.to_access_token` in authentik/providers/oauth2/id_token.py, the algorithms are
+    `JWTAlgorithms` in models.py; that introspection does not tell refresh tokens is `TokenIntrospectionView`.
     """
+    introspection = settings.get("introspection")
+    if isinstance(introspection, Introspection) and introspection.mode != "live":
+        # its refresh tokens are opaque, for the same audience, and their answers look like those of access tokens
+        raise ConfigurationError('authentik: Introspection.mode must be "live": opaque tokens are refresh tokens there')
     client_id = text("authentik: client_id", client_id)
     base = base_url("authentik: url", url, settings)
     return built(

@@ -87,7 +87,8 @@ async def _bearer(settings: BearerToken) -> str:
         token = await answer if inspect.isawaitable(answer) else answer
     except AnswerFailed:
         raise
-    except Exception as cause:  # the deployment's own code: anything may come, and its text may hold anything
+    # the deployment's own code: anything may come, and its text may hold anything
+    except (Exception, SystemExit, KeyboardInterrupt) as cause:
         raise AnswerFailed(f"the callable of BearerToken raised {type(cause).__name__}") from None
     if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
         raise AnswerFailed("the callable of BearerToken did not answer a token")

@@ -57,17 +57,45 @@ class IntrospectionState:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantsState:
+    """The issuers that an `IssuerResolver` knows, in numbers.
+
+    `known`: issuers kept; `serving`: those of them whose tokens can be checked now; `failing`: those that can't be,
+    or only with keys that could not be refreshed, or that can't be asked about tokens. `examples`, `circuits`: a few
+    of the failing. `unknown`: names remembered as not in the table. `looking_up`: look-ups under way or waiting.
+    `last_error`: of the last look-up, empty after one that answered with an issuer.
+    """
+
+    known: int
+    serving: int
+    failing: int
+    examples: tuple[KeyState, ...]
+    circuits: tuple[IntrospectionState, ...]
+    unknown: int
+    looking_up: int
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
-    """The state of a guard. `ready`: every issuer's tokens can be checked now."""
+    """The state of a guard. `ready`: the tokens of every issuer in its list can be checked now.
+
+    `tenants`: of issuers that are looked up; they don't decide `ready`, for one tenant's outage is no reason to take
+    the service from all others. None where none are.
+    """
 
     ready: bool
     issuers: tuple[KeyState, ...]
     introspection: tuple[IntrospectionState, ...] = ()
     revocations: StoreState | None = None
+    tenants: TenantsState | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For a JSON body."""
-        return asdict(self)
+        """For a JSON body; `tenants` is in it only where there are any to look up."""
+        members = asdict(self)
+        if self.tenants is None:
+            del members["tenants"]
+        return members
 
 
 def key_state(issuer: str, snapshot: KeySnapshot, *, now: float, cooldown: float) -> KeyState:

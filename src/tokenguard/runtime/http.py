@@ -21,6 +21,8 @@ from tokenguard.runtime import forksafe
 
 _OK, _NOT_MODIFIED = 200, 304
 _CHUNK = 64 * 1024
+#: connections that stay open for the next request
+_KEPT = 100
 
 try:
     _USER_AGENT = f"tokenguard/{version('tokenguard')}"
@@ -50,7 +52,15 @@ class HTTPStatusFailed(AnswerFailed):
 
 
 class ConnectionDropped(AnswerFailed):
-    """The connection ended before the answer did, as one that was kept open too long does."""
+    """The connection ended before the answer did; with `unanswered` before it began, as one kept open too long does."""
+
+    def __init__(self, text: str, *, unanswered: bool) -> None:
+        super().__init__(text)
+        self.unanswered = unanswered
+
+
+class AnswerTooLong(AnswerFailed):
+    """The answer has more bytes than are taken."""
 
 
 class HTTPClient:
@@ -68,7 +78,12 @@ class HTTPClient:
     async def get(self, url: str, *, max_bytes: int, accept: str, etag: str = "") -> Document:
         """The document at `url`, without its body where it still is the one that had `etag`. Raises `AnswerFailed`."""
         headers = {"Accept": accept} | ({"If-None-Match": etag} if etag else {})
-        return await self._exchange("GET", url, headers, None, max_bytes)
+        try:
+            return await self._exchange("GET", url, headers, None, max_bytes)
+        except ConnectionDropped as cause:
+            if not cause.unanswered:
+                raise
+            return await self._exchange("GET", url, headers, None, max_bytes)
 
     async def post(self, url: str, form: Mapping[str, str], *, max_bytes: int, headers: Mapping[str, str]) -> Document:
         """What `url` answers with status 200 to this form. Raises `AnswerFailed`."""
@@ -81,8 +96,10 @@ class HTTPClient:
         host = urlsplit(url).netloc
         # identity: a compressed answer could grow a thousandfold between two looks at its size
         headers = {**headers, "Accept-Encoding": "identity"}
+        unanswered = True
         try:
             async with self._open().stream(method, url, headers=headers, data=form) as response:
+                unanswered = False
                 if response.status_code == _NOT_MODIFIED and "If-None-Match" in headers:
                     return _document(response, None)
                 if response.status_code != _OK:
@@ -93,10 +110,11 @@ class HTTPClient:
                 async for chunk in response.aiter_raw(_CHUNK):
                     body += chunk
                     if len(body) > max_bytes:
-                        raise AnswerFailed(f"{host} sent more than {max_bytes} bytes")
+                        raise AnswerTooLong(f"{host} sent more than {max_bytes} bytes")
                 return _document(response, bytes(body))
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as cause:
-            raise ConnectionDropped(f"{host} dropped the connection: {type(cause).__name__}") from None
+            failure = f"{host} dropped the connection: {type(cause).__name__}"
+            raise ConnectionDropped(failure, unanswered=unanswered) from None
         # ValueError: what httpx lets through for a host name, in the URL or in a Location, that can't be one
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as cause:
             raise AnswerFailed(f"{host} can't be reached: {_name(cause)}") from None
@@ -122,6 +140,8 @@ class HTTPClient:
                 proxy=_proxy(settings.proxy, context),
                 headers={"User-Agent": settings.user_agent or _USER_AGENT},
                 timeout=None,  # noqa: S113 - the caller's deadline covers the whole refresh
+                # each issuer bounds its own: a pool with a limit lets one that hangs keep the others from being asked
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=_KEPT),
                 follow_redirects=False,
                 trust_env=False,
                 cookies=CookieJar(DefaultCookiePolicy(netscape=False, rfc2965=False)),  # takes none

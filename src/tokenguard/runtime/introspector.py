@@ -7,6 +7,7 @@ never takes an active answer's place but its own token's, so that made-up tokens
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -16,7 +17,7 @@ from tokenguard.config import HTTPSettings, Limits
 from tokenguard.core import introspection
 from tokenguard.core.discovery import MetadataError, introspection_endpoint_of
 from tokenguard.core.effects import AnswerFailed, Introspect, Outcome, Question
-from tokenguard.core.introspection import AnswerError
+from tokenguard.core.introspection import AnswerError, NoAnswer
 from tokenguard.core.signed_answer import open_signed
 from tokenguard.core.trust import Trusted
 from tokenguard.errors import Unavailable
@@ -26,7 +27,7 @@ from tokenguard.runtime.breaker import CircuitBreaker
 from tokenguard.runtime.clientauth import check_credentials, credentials_for
 from tokenguard.runtime.drivers import arun
 from tokenguard.runtime.health import IntrospectionState
-from tokenguard.runtime.http import ConnectionDropped, Document, HTTPClient, HTTPStatusFailed
+from tokenguard.runtime.http import AnswerTooLong, ConnectionDropped, Document, HTTPClient, HTTPStatusFailed
 from tokenguard.runtime.iothread import IOThread
 from tokenguard.runtime.metadata import METADATA_MAX_AGE, fetch_metadata
 from tokenguard.runtime.tokencache import BoundedMemory
@@ -43,6 +44,18 @@ class Clocks(NamedTuple):
 class _Remembered(NamedTuple):
     outcome: Outcome
     until: float  # monotonic
+
+
+class _Asked:
+    """A question under way. `sent`: its answer may already be out of date. `following`: asked when this one is over."""
+
+    __slots__ = ("done", "following", "sent")
+
+    def __init__(self) -> None:
+        self.done: Future[Outcome] = Future()
+        self.done.set_running_or_notify_cancel()  # from here on, cancelling a waiter can't cancel the work
+        self.sent = False
+        self.following: tuple[Introspect, _Asked] | None = None
 
 
 class Introspector:
@@ -87,37 +100,49 @@ class Introspector:
         return None
 
     def ask(self, question: Introspect) -> Future[Outcome]:
-        """Ask, unless someone is asking about this very token: then that answer is everybody's."""
+        """Ask, unless someone is asking about this very token: then that answer is everybody's.
+
+        Of those who want a fresh answer, all that come while a question is on its way share the one after it.
+        """
+        asked = _Asked()
         with self._lock:
             running = self._running.get(question.digest)
-            if running is not None:
-                return running
-            done: Future[Outcome] = Future()
-            done.set_running_or_notify_cancel()  # from here on, cancelling a waiter can't cancel the work
+            if running is not None and not (question.fresh and running.sent):
+                return running.done
+            if running is not None and running.following is not None:
+                return running.following[1].done
             most = self._settings.concurrency + self._settings.queue
-            if len(self._running) >= most:
-                done.set_exception(AnswerFailed(f"{most} questions wait already (Introspection.queue)"))
-                return done
+            if self._count >= most:
+                asked.done.set_exception(AnswerFailed(f"{most} questions wait already (Introspection.queue)"))
+                return asked.done
+            self._count += 1
+            if running is not None:
+                running.following = (question, asked)
+                return asked.done
+            self._running[question.digest] = asked
+        self._start(question, asked)
+        return asked.done
+
+    def _start(self, question: Introspect, asked: _Asked) -> None:
+        asked.done.add_done_callback(lambda _: self._finish(question.digest, asked))
+        with self._lock:
             wait = self._breaker.admit(self._clocks.monotonic())
-            if wait > 0:
-                failure = f"the circuit is open (Introspection.cooldown) since: {self._last_error}"
-                done.set_exception(AnswerFailed(failure, wait))
-                return done
-            self._running[question.digest] = done
-        done.add_done_callback(lambda _: self._forget(question.digest, done))
+            failure = f"the circuit is open (Introspection.cooldown) since: {self._last_error}" if wait > 0 else ""
+        if failure:
+            asked.done.set_exception(AnswerFailed(failure, wait))
+            return
         try:
-            self._io.submit(self._answer(question), done)
+            self._io.submit(self._answer(question, asked), asked.done)
         except AnswerFailed as cause:
             with self._lock:
                 self._breaker.abandoned()
-            done.set_exception(cause)
-        return done
+            asked.done.set_exception(cause)
 
     def state(self) -> IntrospectionState:
         """For health endpoints."""
         with self._lock:
             circuit = self._breaker.state(self._clocks.monotonic())
-            return IntrospectionState(self._trusted.config.issuer, circuit, len(self._running), self._last_error)
+            return IntrospectionState(self._trusted.config.issuer, circuit, self._count, self._last_error)
 
     async def close(self) -> None:
         """Close the connections that are no one else's, on the loop they live on."""
@@ -130,24 +155,50 @@ class Introspector:
 
     def _begin(self) -> None:
         self._lock = threading.Lock()  # never held across I/O
-        self._running: dict[bytes, Future[Outcome]] = {}
-        self._turns = asyncio.Semaphore(self._settings.concurrency)  # binds to the I/O thread's loop
+        self._running: dict[bytes, _Asked] = {}  # by the digest of the token
+        self._count = 0  # of those, and of what follows them
+        # both bind to the I/O thread's loop
+        self._turns = asyncio.Semaphore(self._settings.concurrency)
+        self._discovering = asyncio.Lock()
         self._breaker = CircuitBreaker(self._settings.failures, self._settings.cooldown)
 
-    def _forget(self, digest: bytes, done: Future[Outcome]) -> None:
+    def _finish(self, digest: bytes, asked: _Asked) -> None:
         with self._lock:
-            if self._running.get(digest) is done:
+            if self._running.get(digest) is not asked:  # the parent's, before a fork
+                return
+            self._count -= 1
+            if asked.following is None:
                 del self._running[digest]
+                return
+            question, following = asked.following
+            self._running[digest] = following
+        self._start(question, following)
 
-    async def _answer(self, question: Introspect) -> Outcome:
+    async def _answer(self, question: Introspect, asked: _Asked) -> Outcome:
+        timeout, now = self._settings.timeout, asyncio.get_running_loop().time
+        late = now() + timeout / 2
+        turn_at = math.inf
         try:
-            async with asyncio.timeout(self._settings.timeout), self._turns:
+            async with asyncio.timeout(timeout), self._turns:
+                turn_at = now()
                 asked_at = self._clocks.monotonic()
+                with self._lock:
+                    asked.sent = True
                 outcome = await self._introspect(question.token)
-        except (AnswerError, MetadataError) as cause:
+        except NoAnswer as cause:
+            raise self._failed(str(cause)) from None
+        # The issuer answers, and this is about one token: whoever has so many groups that the answer is too long, or a
+        # claim that the issuer writes badly, must not keep everybody else's tokens from being asked about.
+        except (AnswerError, AnswerTooLong) as cause:
+            raise self._failed(str(cause), counts=False) from None
+        except MetadataError as cause:
             raise self._failed(str(cause)) from None
         except TimeoutError:
-            raise self._failed(f"no complete answer within {self._settings.timeout} s") from None
+            # nor must whoever sends so many tokens that the last of them wait too long for their turn
+            if turn_at > late:
+                failure = f"no turn, or one too late, within {timeout} s (Introspection.concurrency)"
+                raise self._failed(failure, counts=False) from None
+            raise self._failed(f"no complete answer within {timeout} s") from None
         except Unavailable as cause:  # the keys for a signed answer
             raise self._failed(cause.hint, cause.retry_after) from None
         except _NotTaken as cause:
@@ -214,14 +265,15 @@ class Introspector:
             raise
 
     async def _discover(self) -> str:
-        now = self._clocks.monotonic()
-        if self._endpoint is None or now >= self._endpoint[1]:
-            config = self._trusted.config
-            metadata = await fetch_metadata(self._client, config, "Introspection.endpoint")
-            mutual_tls = isinstance(self._settings.authentication, MutualTLS)
-            found = introspection_endpoint_of(metadata, config, mutual_tls=mutual_tls)
-            self._endpoint = found, now + METADATA_MAX_AGE
-        return self._endpoint[0]
+        async with self._discovering:  # once for all who ask at the same time
+            now = self._clocks.monotonic()
+            if self._endpoint is None or now >= self._endpoint[1]:
+                config = self._trusted.config
+                metadata = await fetch_metadata(self._client, config, "Introspection.endpoint")
+                mutual_tls = isinstance(self._settings.authentication, MutualTLS)
+                found = introspection_endpoint_of(metadata, config, mutual_tls=mutual_tls)
+                self._endpoint = found, now + METADATA_MAX_AGE
+            return self._endpoint[0]
 
     def _remember(self, digest: bytes, outcome: Outcome, asked_at: float) -> None:
         settings = self._settings
@@ -235,11 +287,11 @@ class Introspector:
         self._active.put(digest, _Remembered(outcome, asked_at + min(settings.cache, left)))
 
     def _failed(self, failure: str, retry_after: float = 1.0, *, counts: bool = True) -> AnswerFailed:
-        self._endpoint = None  # perhaps it has moved
         opened = False
         with self._lock:
             self._last_error = failure
             if counts:
+                self._endpoint = None  # perhaps it has moved
                 opened = self._breaker.failed(self._clocks.monotonic())
             else:
                 self._breaker.abandoned()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context
 from typing import Any, TypeVar
 
@@ -17,6 +17,9 @@ from tokenguard.core.effects import AnswerFailed
 from tokenguard.runtime import forksafe
 
 _T = TypeVar("_T")
+#: look-ups of host names at a time. Nothing can interrupt one, so asyncio's handful would let a few names that get no
+#: answer keep every other issuer from being reached
+_NAME_LOOK_UPS = 64
 #: seconds that `close` waits for work under way to notice its cancellation
 _CLOSE_TIMEOUT = 5.0
 _CLOSED = "the guard is closed"
@@ -74,6 +77,7 @@ class IOThread:
 
     def _begin(self) -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
         loop = asyncio.new_event_loop()
+        loop.set_default_executor(ThreadPoolExecutor(_NAME_LOOK_UPS, "tokenguard-names"))
         thread = threading.Thread(target=self._run, args=(loop,), name="tokenguard-io", daemon=True)
         try:
             thread.start()
@@ -98,6 +102,14 @@ class IOThread:
         await self._on_close()
 
 
+async def _contained(work: Coroutine[Any, Any, _T]) -> _T:
+    """What would end the loop, and with it all fetching, ends this work alone."""
+    try:
+        return await work
+    except (SystemExit, KeyboardInterrupt) as cause:
+        raise AnswerFailed(f"it raised {type(cause).__name__}") from None
+
+
 _tasks: set[asyncio.Task[Any]] = set()  # a loop keeps only weak references to its tasks
 
 
@@ -111,7 +123,7 @@ def _start(work: Coroutine[Any, Any, _T], done: Future[_T]) -> None:
         else:
             done.set_result(task.result())
 
-    task = asyncio.get_running_loop().create_task(work)
+    task = asyncio.get_running_loop().create_task(_contained(work))
     _tasks.add(task)
     # not within the task: one that is cancelled before its first step would leave `done` open for ever
     task.add_done_callback(settle)

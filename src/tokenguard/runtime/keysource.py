@@ -26,6 +26,7 @@ from tokenguard.runtime.health import KeyState, key_state
 from tokenguard.runtime.http import Document, HTTPClient
 from tokenguard.runtime.iothread import IOThread
 from tokenguard.runtime.metadata import METADATA_MAX_AGE, fetch_metadata
+from tokenguard.runtime.turns import FetchTurns
 
 #: process-wide, so that no two key sets of any issuer ever share a generation
 _generations = itertools.count(1)
@@ -88,10 +89,13 @@ class UnusedKeys:
 class FetchedKeys:
     """Keys from the issuer's `jwks_uri`, given or discovered. `monotonic`: the caches' clock, in seconds."""
 
-    def __init__(self, config: Issuer, io: IOThread, client: HTTPClient, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, config: Issuer, io: IOThread, client: HTTPClient, turns: FetchTurns, monotonic: Callable[[], float]
+    ) -> None:
         self._config = config
         self._io = io
         self._client = client
+        self._turns = turns
         self._monotonic = monotonic
         self.snapshot = NEVER_FETCHED
         self._discovered: tuple[str, float] | None = None  # jwks_uri, and until when it is believed
@@ -129,7 +133,8 @@ class FetchedKeys:
 
     async def _refresh(self, began: float) -> None:
         try:
-            async with asyncio.timeout(self._config.keys.timeout):
+            turns = self._turns.of(failing=bool(self.snapshot.failure))
+            async with asyncio.timeout(self._config.keys.timeout), turns:
                 document = await self._fetch()
             self._replace(self._renewed(document, began))
         except (AnswerFailed, MetadataError, KeySetError) as cause:

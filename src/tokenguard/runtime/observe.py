@@ -1,10 +1,11 @@
 """What an operator sees: log records for refusals and for keys.
 
 Loggers: `tokenguard` (refusals: INFO for the caller's fault, WARNING for ours, DEBUG where there was no token, which
-an optional route forgives), `tokenguard.keys`, `tokenguard.introspection`, and `tokenguard.audit`: revocations made
-(INFO), tokens refused because of one (INFO), and tokens let in although nobody could tell (ERROR). Each record of
-a refusal has the fields as `record.tokenguard`, a dict: reason, issuer, client_id, jti, token (a SHA-256 prefix),
-request_id, hint. Never a token; claim values only after the signature held, and of these only client_id and jti.
+an optional route forgives), `tokenguard.keys`, `tokenguard.introspection`, `tokenguard.issuers`, and
+`tokenguard.audit`: revocations made (INFO), tokens refused because of one (INFO), and tokens let in although nobody
+could tell (ERROR). Each record of a refusal has the fields as `record.tokenguard`, a dict: reason, issuer, client_id,
+jti, token (a SHA-256 prefix), request_id, hint. Never a token; claim values only after the signature held, and of these
+only client_id and jti.
 A record of the audit has event, issuer, level, client_id and jti there, and a SHA-256 prefix of any other value.
 """
 
@@ -27,6 +28,7 @@ _introspection = logging.getLogger("tokenguard.introspection")
 _audit = logging.getLogger("tokenguard.audit")
 #: the level of what is done and of what is refused; what is let in all the same is an error
 _AUDIT = logging.INFO
+_issuers = logging.getLogger("tokenguard.issuers")
 #: characters of any value that a caller or issuer chose
 _MAX_VALUE = 128
 
@@ -112,6 +114,21 @@ def circuit_opened(issuer: str, failures: int, cooldown: float) -> None:
 def circuit_closed(issuer: str) -> None:
     """The issuer answers again."""
     _introspection.warning("%s: answers again", issuer)
+
+
+def issuer_added(issuer: str) -> None:
+    """It is trusted from now on."""
+    _issuers.info("%s: added", issuer)
+
+
+def issuer_removed(issuer: str) -> None:
+    """It is trusted no more, or looked up again."""
+    _issuers.info("%s: removed", issuer)
+
+
+def not_resolved(failure: str) -> None:
+    """A look-up got no answer. Of which name is not said: it is out of a token that nobody has verified."""
+    _issuers.warning("an issuer was not looked up: %s; its tokens get 503", failure)
 
 
 def unforeseen(error: Exception) -> str:

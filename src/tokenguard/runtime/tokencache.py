@@ -37,6 +37,15 @@ class BoundedMemory(Generic[_V]):
                 self._order.append(key)
             self._entries[key] = value
 
+    def discard(self, unwanted: Callable[[_V], bool]) -> None:
+        """Forget every entry with such a value."""
+        with self._lock:
+            for key in [key for key, value in self._entries.items() if unwanted(value)]:
+                del self._entries[key]
+            kept = [key for key in self._order if key in self._entries]
+            self._order.clear()
+            self._order.extend(kept)
+
     def __len__(self) -> int:
         return len(self._entries)
 
