@@ -77,6 +77,18 @@ def test_a_full_memory_lets_nothing_in() -> None:
     assert replays.record(key(3), NOW + refusal.value.retry_after, NOW + 200)
 
 
+@pytest.mark.req("A-131")
+def test_a_flood_of_good_proofs_fills_it_and_no_more() -> None:
+    """By default too: whoever has many tokens and keys can close DPoP for a minute, and not take all memory."""
+    replays, recorded = MemoryReplays(), 0
+    for number in range(300_000):
+        try:
+            recorded += replays.record(key(number), NOW + number / 5_000, NOW + number / 5_000 + 60)
+        except Unavailable:
+            continue
+    assert recorded == len(replays) == 250_000
+
+
 def test_a_clock_that_is_set_back_forgets_nothing() -> None:
     """A proof stays used."""
     replays = MemoryReplays()
