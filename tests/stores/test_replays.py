@@ -41,6 +41,18 @@ def test_a_proof_is_known_until_it_would_be_refused_for_its_age(offset: float) -
     assert not replays.record(key(0), until - 0.001, until)
 
 
+@pytest.mark.req("DP-32")
+def test_what_runs_out_takes_nothing_else_along() -> None:
+    """Proofs whose times end later stay known, those a moment later too."""
+    for offset in range(30):
+        replays = MemoryReplays()
+        untils = [NOW + offset + 60 + second for second in range(61)]
+        for number, until in enumerate(untils):
+            assert replays.record(key(number), NOW, until)
+        for number, until in enumerate(untils):
+            assert not replays.record(key(number), until - 0.001, until)
+
+
 @pytest.mark.req("A-114")
 def test_another_time_makes_no_new_proof() -> None:
     """A key that says another expiry, in a slot before or after, is the same key."""
