@@ -76,7 +76,7 @@ def _confirm(
     if key is not None:
         proofs = _proofs_for(senders, credential)
         base_url, proxies = proofs.settings.base_url, senders.proxies
-        url = request.url if base_url is proxies is None else _addressed(request, base_url, proxies)
+        url = request.url if base_url is None and proxies is None else _addressed(request, base_url, proxies)
         asked = Asked(request.method, url, key, now, senders.leeway)
         use = check_proof(proofs, credential, asked)
         return None if seen else record_use(proofs, use, now)
