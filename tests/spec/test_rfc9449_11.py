@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -193,16 +192,3 @@ def test_of_many_at_once_one_is_let_in() -> None:
         with guard_with(replays=store) as guard:
             outcomes = asyncio.run(all_at_once())
         assert sum(isinstance(outcome, Denied) for outcome in outcomes) == 49
-
-
-@pytest.mark.req("DP-41")
-def test_the_documentation_says_what_a_proof_does_not_cover() -> None:
-    """Where the setting is, and where it is explained."""
-    documents = Path(__file__).parents[2]
-    for text in (
-        DPoP.__doc__ or "",
-        (documents / "docs" / "dpop.md").read_text(),
-        (documents / "SECURITY.md").read_text(),
-    ):
-        assert "RFC 9449 11.7" in text
-        assert "body" in text
