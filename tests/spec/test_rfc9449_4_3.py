@@ -203,7 +203,9 @@ def test_anybodys_private_key_is_called_one() -> None:
 
 
 @pytest.mark.req("DP-07", "DP-10")
-@pytest.mark.parametrize(("algorithm", "alg"), [("Ed25519", "ES256"), ("ES384", "ES256"), ("RS256", "Ed25519")])
+@pytest.mark.parametrize(
+    ("algorithm", "alg"), [("Ed25519", "ES256"), ("ES384", "ES256"), ("RS256", "Ed25519"), ("ES256", "PS256")]
+)
 def test_a_key_serves_the_algorithms_of_its_type_and_curve(algorithm: str, alg: str) -> None:
     """Though the token is bound to it."""
     key = client_key(algorithm)
