@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tokenguard import DPoP
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "tokenguard"
 DOCUMENTS = sorted(
@@ -223,3 +225,12 @@ def test_commands_that_exist_are_left_alone() -> None:
     """What is there, and what is not ours, is no fault."""
     shown = ["make PYTHON=python3.12 test", "tokenguard explain --issuer https://as.example", "pip install tokenguard"]
     assert [fault for command in shown for fault in untrue(shlex.split(command))] == []
+
+
+@pytest.mark.req("DP-41")
+def test_the_documents_say_what_a_proof_does_not_cover() -> None:
+    """Where DPoP is set up, where it is explained, and where threats are."""
+    texts = [DPoP.__doc__ or "", *(ROOT.joinpath(name).read_text("utf-8") for name in ("docs/dpop.md", "SECURITY.md"))]
+    for text in texts:
+        assert "RFC 9449 11.7" in text
+        assert "body" in text

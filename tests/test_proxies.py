@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import Any
 
 import pytest
@@ -70,6 +71,15 @@ def test_a_peer_is_trusted_by_the_secret_it_sends(values: list[str], trusted: bo
     proxies = TrustedProxies(secret_header="X-Proxy-Secret", secrets=(SECRET, OLDER))
     assert proxies.secret_header == "x-proxy-secret"
     assert proxies.trusts("203.0.113.9", values) is trusted
+
+
+@pytest.mark.req("A-160")
+def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them, by the one function that is made for it, on octets."""
+    compared: list[tuple[Any, Any]] = []
+    monkeypatch.setattr(hmac, "compare_digest", lambda *pair: compared.append(pair) or True)
+    assert TrustedProxies(secret_header="X-Proxy-Secret", secrets=(SECRET, OLDER)).trusts(None, ["guess"])
+    assert compared == [(b"guess", SECRET.encode()), (b"guess", OLDER.encode())]
 
 
 def test_address_and_secret_must_both_hold_where_both_are_set() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from urllib.parse import urlsplit
 
 from tokenguard.errors import ConfigurationError
 
+_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.1, 5.6.2
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -32,6 +34,12 @@ def require_flag(name: str, value: object) -> None:
     """True or False, nothing that merely looks so."""
     if not isinstance(value, bool):
         raise ConfigurationError(f"{name} must be True or False")
+
+
+def require_field_name(name: str, value: object) -> None:
+    """The name of an HTTP header field."""
+    if not isinstance(value, str) or not _FIELD_NAME.fullmatch(value):
+        raise ConfigurationError(f"{name} must be the name of a header field")
 
 
 def require_url(name: str, value: object, *, insecure_http: bool) -> None:

@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
-from tokenguard._checks import require_flag, require_number, string_tuple
+from tokenguard._checks import require_field_name, require_flag, require_number, string_tuple
 from tokenguard.config import MAX_LEEWAY, HTTPSettings, Issuer, Limits
 from tokenguard.core import pipeline
 from tokenguard.core.challenge import Challenge, default_realm, write_challenge
@@ -42,7 +41,6 @@ from tokenguard.settings import arguments_from_environ, arguments_from_mapping
 from tokenguard.stores import MemoryRevocations
 from tokenguard.stores.replays import MemoryReplays
 
-_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.1, 5.6.2
 #: logout tokens remembered: each is good for minutes only, and nobody but an issuer can make one
 _LOGOUT_TOKENS = 10_000
 _T = TypeVar("_T")
@@ -102,8 +100,7 @@ class TokenGuard:
             raise ConfigurationError("clock and monotonic must be callables that answer seconds")
         if realm is not None and (not isinstance(realm, str) or not realm.isprintable() or not realm.isascii()):
             raise ConfigurationError("realm must be a string of printable ASCII characters")
-        if not isinstance(request_id_header, str) or not _FIELD_NAME.fullmatch(request_id_header):
-            raise ConfigurationError("request_id_header must be the name of a header field")
+        require_field_name("request_id_header", request_id_header)
         if not isinstance(limits, Limits) or not isinstance(http, HTTPSettings):
             raise ConfigurationError("limits must be a Limits, http an HTTPSettings")
         check_settings(http)

@@ -6,13 +6,12 @@ Where neither is set, a token that is bound to its sender is refused: it is neve
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Awaitable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 from urllib.parse import urlsplit
 
-from tokenguard._checks import require_flag, require_number, require_url
+from tokenguard._checks import require_field_name, require_flag, require_number, require_url
 from tokenguard.config import algorithm_names
 from tokenguard.errors import ConfigurationError
 
@@ -31,7 +30,6 @@ CERTIFICATE_FORMATS: dict[str, str | None] = {
 _MIN_SECRET = 32
 #: RFC 9449 11.1: "a relatively brief period", seconds or minutes
 _MAX_WINDOW = 600
-_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.1, 5.6.2
 
 
 @runtime_checkable
@@ -159,6 +157,5 @@ class MTLS:
         header: Any = CERTIFICATE_FORMATS[self.format] if self.header is None else self.header
         if header is None:
             raise ConfigurationError(f'MTLS.format "{self.format}" needs MTLS.header: the proxies\' name for it varies')
-        if not isinstance(header, str) or not _FIELD_NAME.fullmatch(header):
-            raise ConfigurationError("MTLS.header must be the name of a header field")
+        require_field_name("MTLS.header", header)
         object.__setattr__(self, "header", header.lower())

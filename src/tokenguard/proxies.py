@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hmac
-import re
 from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
-from tokenguard._checks import require_flag, string_tuple
+from tokenguard._checks import require_field_name, require_flag, string_tuple
 from tokenguard.errors import ConfigurationError
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -18,7 +17,6 @@ Network: TypeAlias = IPv4Network | IPv6Network
 _X_FORWARDED = frozenset({"x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix"})
 #: characters of a shared secret; fewer may be guessed
 _MIN_SECRET = 16
-_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 #: more proxies in a row than anybody has
 _MAX_HOPS = 16
 
@@ -93,8 +91,7 @@ class TrustedProxies:
         if self.secret_header is None:
             object.__setattr__(self, "_secrets", ())
             return
-        if not isinstance(self.secret_header, str) or not _FIELD_NAME.fullmatch(self.secret_header):
-            raise ConfigurationError("TrustedProxies.secret_header must be the name of a header")
+        require_field_name("TrustedProxies.secret_header", self.secret_header)
         secrets = string_tuple("TrustedProxies.secrets", self.secrets)
         for secret in secrets:  # never shown
             if (

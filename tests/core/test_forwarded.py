@@ -124,6 +124,17 @@ def test_a_quotation_that_the_client_left_open_does_not_reach_into_the_proxys_el
 
 
 @pytest.mark.parametrize(
+    "sent",
+    ["host=evil.test;", "host=evil.test; ", "host=evil.test;,", "host=evil.test proto=http", 'host="evil.test"host=x'],
+)
+def test_an_element_that_the_client_left_open_does_not_reach_into_the_proxys(sent: str) -> None:
+    """A proxy that says nothing of the host would else be taken for its word."""
+    proxies = TrustedProxies(networks="10.0.0.0/8", forwarded="forwarded", hops=1)
+    with pytest.raises(ValueError, match="pair"):
+        url_of({"Forwarded": f"{sent}, for=192.0.2.1;proto=https"}, proxies)
+
+
+@pytest.mark.parametrize(
     ("headers", "url"),
     [
         ({}, URL),

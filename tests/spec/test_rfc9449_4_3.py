@@ -68,6 +68,16 @@ def test_a_proof_is_one_well_formed_jwt(change: Callable[[str], str]) -> None:
     denied(GUARD, with_proof(TOKEN, change(client_key().proof("GET", URL, TOKEN))), Reason.MALFORMED_PROOF)
 
 
+@pytest.mark.req("DP-04", "A-125")
+def test_a_proof_has_a_greatest_length() -> None:
+    """However good it is."""
+    denied(GUARD, proving(TOKEN, jti="x" * 17_000), Reason.MALFORMED_PROOF)
+    short = guard_with(max_proof=1000)
+    assert short.check(proving(TOKEN))
+    error = denied(short, proving(TOKEN, jti="x" * 1000), Reason.MALFORMED_PROOF)
+    assert "DPoP.max_proof" in error.hint
+
+
 @pytest.mark.req("DP-05", "A-115", "A-124", "A-125")
 @pytest.mark.parametrize("name", ["jti", "htm", "htu", "iat", "ath"])
 @pytest.mark.parametrize("value", [..., None, "", 5, True, [], {}, "\u0000"])
@@ -183,6 +193,23 @@ def test_a_proof_shows_no_private_key(member: str) -> None:
     """Whichever member it is in, and though the thumbprint is the right one."""
     jwk = client_key().jwk | {member: "AAAA"}
     denied(GUARD, proving(TOKEN, header={"jwk": jwk}), Reason.PROOF_KEY)
+
+
+@pytest.mark.req("DP-09", "A-109")
+def test_anybodys_private_key_is_called_one() -> None:
+    """Also where the token is bound to another key."""
+    jwk = client_key("ES256", "other").jwk | {"d": "AAAA"}
+    denied(GUARD, proving(TOKEN, header={"jwk": jwk}), Reason.PROOF_KEY)
+
+
+@pytest.mark.req("DP-07", "DP-10")
+@pytest.mark.parametrize(
+    ("algorithm", "alg"), [("Ed25519", "ES256"), ("ES384", "ES256"), ("RS256", "Ed25519"), ("ES256", "PS256")]
+)
+def test_a_key_serves_the_algorithms_of_its_type_and_curve(algorithm: str, alg: str) -> None:
+    """Though the token is bound to it."""
+    key = client_key(algorithm)
+    denied(GUARD, proving(key=key, header={"alg": alg}), Reason.PROOF_KEY)
 
 
 @pytest.mark.req("DP-09", "DP-10", "A-108", "A-109")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import socket
 import subprocess
 import sys
+import weakref
 from collections.abc import AsyncIterator
 
 import pytest
@@ -191,6 +193,22 @@ def test_parent_and_forked_child_each_have_connections_of_their_own(shared: Valk
         timeout=60,
     )
     assert ran.stdout.split() == ["0", "True", "False", "False", "True"]
+
+
+def test_a_forked_child_does_not_clean_up_what_is_the_parents(valkey: ValkeyServer) -> None:
+    """What collects garbage would end the parent's wait for its connections: epoll is one for both."""
+    store = RedisReplays(valkey.connection_url)
+    with asyncio.Runner() as loop:
+        loop.run(store.record(fresh(), NOW, NOW + 60))
+        of_parent = weakref.ref(store._clients[loop.get_loop()])
+        store.renew_after_fork()
+        gc.collect()
+        client = of_parent()
+        assert client is not None
+        assert loop.run(store.record(fresh(), NOW, NOW + 60))
+        assert store._clients[loop.get_loop()] is not client
+        loop.run(client.aclose())
+        loop.run(store.aclose())
 
 
 @pytest.mark.parametrize("url", ["", "http://localhost", "redis://hunter2@localhost:port", None, 7])

@@ -41,6 +41,18 @@ def test_a_proof_is_known_until_it_would_be_refused_for_its_age(offset: float) -
     assert not replays.record(key(0), until - 0.001, until)
 
 
+@pytest.mark.req("DP-32")
+def test_what_runs_out_takes_nothing_else_along() -> None:
+    """Proofs whose times end later stay known, those a moment later too."""
+    for offset in range(30):
+        replays = MemoryReplays()
+        untils = [NOW + offset + 60 + second for second in range(61)]
+        for number, until in enumerate(untils):
+            assert replays.record(key(number), NOW, until)
+        for number, until in enumerate(untils):
+            assert not replays.record(key(number), until - 0.001, until)
+
+
 @pytest.mark.req("A-114")
 def test_another_time_makes_no_new_proof() -> None:
     """A key that says another expiry, in a slot before or after, is the same key."""
@@ -75,6 +87,18 @@ def test_a_full_memory_lets_nothing_in() -> None:
     assert 60 <= refusal.value.retry_after <= 91
     assert not replays.record(key(0), NOW, NOW + 60)
     assert replays.record(key(3), NOW + refusal.value.retry_after, NOW + 200)
+
+
+@pytest.mark.req("A-131")
+def test_a_flood_of_good_proofs_fills_it_and_no_more() -> None:
+    """By default too: whoever has many tokens and keys can close DPoP for a minute, and not take all memory."""
+    replays, recorded = MemoryReplays(), 0
+    for number in range(300_000):
+        try:
+            recorded += replays.record(key(number), NOW + number / 5_000, NOW + number / 5_000 + 60)
+        except Unavailable:
+            continue
+    assert recorded == len(replays) == 250_000
 
 
 def test_a_clock_that_is_set_back_forgets_nothing() -> None:

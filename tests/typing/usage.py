@@ -17,6 +17,7 @@ from tokenguard import (
     BearerToken,
     ClaimNames,
     ClientSecret,
+    DPoP,
     Introspection,
     Issuer,
     PrivateKeyJWT,
@@ -28,11 +29,15 @@ from tokenguard import (
     errors,
     providers,
 )
+from tokenguard.asgi import ResponseHeadersMiddleware
 from tokenguard.config import KeyPolicy
 from tokenguard.fastapi import Protect
 from tokenguard.flask import Protect as FlaskProtect
 from tokenguard.flask import current_token
-from tokenguard.testing import LocalIssuer
+from tokenguard.possession import Replays
+from tokenguard.stores.redis_replays import RedisReplays
+from tokenguard.stores.replays import MemoryReplays
+from tokenguard.testing import DPoPKey, LocalIssuer
 
 guard = TokenGuard(audience="https://api.example.com", issuers=["https://auth.example.com"])
 TokenGuard(
@@ -104,6 +109,23 @@ def reads_a_token(token: AccessToken) -> None:
     token.subject = "someone else"  # type: ignore[misc]  # a verified token can't be changed
 
 
+class OwnReplays:
+    """A store of used proofs that is the deployment's own."""
+
+    async def record(self, key: bytes, now: float, until: float) -> bool:
+        """Is it new?"""
+        return bool(key) and now < until
+
+
+def remembers_used_proofs() -> list[Replays]:
+    """In this process, in a Redis, in a store of one's own."""
+    stores: list[Replays] = [MemoryReplays(max_entries=1_000), RedisReplays("redis://localhost"), OwnReplays()]
+    for store in stores:
+        TokenGuard(audience="orders", issuers=["https://auth.example.com"], dpop=DPoP(required=True, replays=store))
+    DPoP(replays=object())  # type: ignore[arg-type]  # has no method record
+    return stores
+
+
 def answers_errors(raw: str) -> tuple[int, list[tuple[str, str]], Mapping[str, Any]]:
     """What a refusal says, and the response it becomes."""
     try:
@@ -135,6 +157,9 @@ def tests_an_application() -> None:
     issuer = LocalIssuer()
     assert_type(issuer.issuer, str)
     assert_type(issuer.mint(scope="orders:read"), str)
+    key = DPoPKey("ES256")
+    assert_type(issuer.mint(scope="orders:read", dpop_key=key), str)
+    assert_type(key.headers("GET", "https://api.example.com/orders", "token", nonce="n"), dict[str, str])
     issuer.rotate()
     with issuer.serve():
         TokenGuard(audience="orders", issuers=[Issuer(issuer.issuer, jwks=issuer.jwks)])
@@ -143,6 +168,7 @@ def tests_an_application() -> None:
 def protects_fastapi() -> FastAPI:
     """Dependencies give the token."""
     app = FastAPI()
+    app.add_middleware(ResponseHeadersMiddleware)
     protect = Protect(guard)
 
     @app.get("/orders")

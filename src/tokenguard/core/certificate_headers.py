@@ -123,7 +123,10 @@ def is_certificate(der: bytes) -> bool:
 
 
 def _enter(der: bytes, position: int, tag: int) -> tuple[int, int]:
-    """Where the content of the value at `position` begins and ends (ITU-T X.690 8.1.3, 10.1); ValueError otherwise."""
+    """Where the content of the value at `position` begins and should end (ITU-T X.690 8.1.3, 10.1).
+
+    IndexError or ValueError otherwise; whether it ends there at all is for the caller to see.
+    """
     if der[position] != tag:
         raise ValueError("another type")
     length, start = der[position + 1], position + 2
@@ -136,6 +139,6 @@ def _enter(der: bytes, position: int, tag: int) -> tuple[int, int]:
         if length < 0x80 or length >> 8 * (octets - 1) == 0:
             raise ValueError("a length that is not DER")
         start += octets
-    if length == 0 or start + length > len(der):
-        raise ValueError("a length beyond the end")
+    if length == 0:
+        raise ValueError("nothing in it")
     return start, start + length
