@@ -90,6 +90,15 @@ def test_the_same_from_all_sides_is_one(replica: Member, writer: Member, prefix:
     assert shared.client.zcard(f"{{{prefix}}}:ends") == 1
 
 
+def test_who_only_writes_does_not_follow(join: Join, shared: Valkey, writer: Member) -> None:
+    """A command that imports into a store need not load all of it."""
+    replica = join(shared, mode="replica")
+    replica.write(revocation())
+    assert replica.store._replica is not None
+    assert not replica.store._replica._is_begun
+    assert replica.find(token()) is not None
+
+
 def test_until_the_copy_is_there_the_server_is_asked(join: Join, shared: Valkey, writer: Member) -> None:
     """The first check begins to follow and waits for nothing."""
     writer.write(revocation())
