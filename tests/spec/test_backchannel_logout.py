@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from tests.spec.support import AUDIENCE, NOW, Clock, local_issuer, refused, signing_key, trust, without_alg
 
-from tokenguard import BackchannelLogout, Issuer, TokenGuard
+from tokenguard import BackchannelLogout, ClientSecret, Introspection, Issuer, TokenGuard
 from tokenguard.core.revocation import Level
-from tokenguard.errors import ConfigurationError, InvalidLogoutToken, InvalidToken, Reason
+from tokenguard.errors import ConfigurationError, InvalidLogoutToken, InvalidToken, Reason, Unavailable
 from tokenguard.testing import LocalIssuer, SigningKey
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -202,6 +202,37 @@ def test_the_signature_is_checked(guard: TokenGuard, issuer: LocalIssuer) -> Non
     not_believed(guard, issuer.logout_token(key=stranger), Reason.BAD_SIGNATURE)
     header, payload, signature = issuer.logout_token().split(".")
     not_believed(guard, f"{header}.{payload}.{signature[:-8]}AAAAAAAA", Reason.BAD_SIGNATURE)
+
+
+@pytest.mark.req("BL-03")
+@pytest.mark.parametrize(
+    "settings", [{}, {"introspection": Introspection(ClientSecret("api", "secret"), mode="opaque")}]
+)
+def test_keys_are_fetched_where_they_are_not_at_hand(settings: dict[str, Any]) -> None:
+    """Even of an issuer whose access tokens need none, since it is asked about them."""
+    with local_issuer("RS256").serve() as issuer:
+        logout = BackchannelLogout("client-1")
+        trusted = trust(issuer, jwks=None, jwks_uri=issuer.jwks_uri, max_lifetime=3600, logout=logout, **settings)
+        with TokenGuard(audience=AUDIENCE, issuers=[trusted], clock=lambda: NOW) as guard:
+            guard.logout(issuer.logout_token())
+            asyncio.run(guard.alogout(issuer.logout_token()))
+
+
+def test_an_issuer_whose_keys_can_not_be_had_may_try_again() -> None:
+    """That is not the logout token's fault."""
+    clock = Clock(0)
+    with local_issuer("RS256").serve() as issuer:
+        logout = BackchannelLogout("client-1")
+        trusted = trust(issuer, jwks=None, jwks_uri=issuer.jwks_uri, max_lifetime=3600, logout=logout)
+        with TokenGuard(audience=AUDIENCE, issuers=[trusted], clock=lambda: NOW, monotonic=clock) as guard:
+            token = issuer.logout_token()
+            issuer.misbehave("error", path="/jwks")
+            with pytest.raises(Unavailable) as caught:
+                guard.logout(token)
+            assert caught.value.reason is Reason.KEYS_UNAVAILABLE
+            issuer.behave()
+            clock.now = 60
+            guard.logout(token)
 
 
 TIMES: dict[str, tuple[dict[str, Any], Reason]] = {

@@ -95,7 +95,8 @@ class Issuers:
     def _source(self, config: Issuer, clocks: Clocks) -> KeySource:
         if config.jwks is not None:
             return StaticKeys(config)
-        if config.introspection is not None and not config.introspection.needs_keys:
+        asked = config.introspection
+        if asked is not None and not asked.needs_keys and config.logout is None:
             return UnusedKeys(config)
         return FetchedKeys(config, self.io, self._client, clocks.monotonic)
 
