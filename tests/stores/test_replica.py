@@ -198,6 +198,19 @@ def test_a_process_that_was_asleep_asks_until_it_has_caught_up(replica: Member, 
     until(lambda: replica.is_current)
 
 
+def test_a_copy_counts_as_current_only_at_the_tip(join: Join, shared: Valkey, writer: Member, clock: Clock) -> None:
+    """However many records it is behind: some of them are not enough."""
+    member = join(shared, mode="replica", monotonic=clock)
+    replica: Any = member.store._replica
+    member.begin(replica._load()).result()
+    for each in tokens(120):
+        writer.write(each)
+    assert not member.is_current
+    member.begin(replica._pull()).result()
+    assert member.is_current
+    assert member.store.state(NOW).entries == 120
+
+
 def test_a_stream_trimmed_beyond_the_reader_is_noticed(
     replica: Member, writer: Member, shared: Valkey, prefix: str
 ) -> None:
