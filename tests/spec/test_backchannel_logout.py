@@ -121,7 +121,8 @@ def test_an_issuer_is_believed_for_itself_alone(make_guard: Callable[..., TokenG
     """A second issuer, trusted for its own tokens, can't end the first one's; nor where its logouts are not wanted."""
     other = local_issuer("RS256", "https://other.test", kid="theirs")
     guard = make_guard(trust(other, max_lifetime=60, logout=BackchannelLogout("client-1")))
-    guard.logout(other.logout_token())
+    for one in (issuer, other):  # each has its own identifiers, for its logout tokens as for all else
+        guard.logout(one.logout_token(jti="same"))
     not_believed(guard, other.logout_token(iss=issuer.issuer), Reason.UNKNOWN_KEY)
     not_believed(guard, other.logout_token(iss=issuer.issuer, header={"kid": "key-1"}), Reason.BAD_SIGNATURE)
     deaf = make_guard(trust(other))
