@@ -13,7 +13,7 @@ from tests.spec.support import AUDIENCE, NOW, Clock, local_issuer, refused, sign
 
 from tokenguard import BackchannelLogout, ClientSecret, Introspection, Issuer, TokenGuard
 from tokenguard.core.revocation import Level
-from tokenguard.errors import ConfigurationError, InvalidLogoutToken, InvalidToken, Reason, Unavailable
+from tokenguard.errors import InvalidLogoutToken, InvalidToken, Reason, Unavailable
 from tokenguard.testing import LocalIssuer, SigningKey
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -384,44 +384,3 @@ def test_garbage_is_the_senders_fault(guard: TokenGuard, token: str) -> None:
     with pytest.raises(InvalidLogoutToken) as caught:
         guard.logout(token)
     assert not token or len(token) < 4 or token not in str(caught.value) + caught.value.hint + repr(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"client_ids": ()}, "client_ids"),
-        ({"ends": "user"}, "ends"),
-        ({"algorithms": "RS256"}, "algorithms"),
-        ({"types": "logout+jwt"}, "types"),
-        ({"types": ("at+jwt",)}, "types"),
-        ({"types": ()}, "types"),
-        ({"max_lifetime": 0}, "max_lifetime"),
-    ],
-)
-def test_a_wrong_setting_is_named(settings: dict[str, Any], named: str) -> None:
-    """When it is written, not when the first logout comes."""
-    with pytest.raises(ConfigurationError, match=f"BackchannelLogout.{named}"):
-        BackchannelLogout(**{"client_ids": "client-1", **settings})
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"logout": "client-1"}, "Issuer.logout must be"),
-        ({"logout": BackchannelLogout("client-1"), "max_lifetime": None}, "Issuer.max_lifetime"),
-        ({"logout": BackchannelLogout("client-1", algorithms=("none",))}, "BackchannelLogout.algorithms"),
-        ({"logout": BackchannelLogout("client-1", algorithms=("HS256",))}, "BackchannelLogout.algorithms"),
-    ],
-)
-def test_what_does_not_fit_the_issuer_is_named(settings: dict[str, Any], named: str) -> None:
-    """A logout without a horizon, or without a signature worth the name, is a mistake in the settings."""
-    with pytest.raises(ConfigurationError, match=named):
-        Issuer("https://issuer.test", **{"max_lifetime": 3600, **settings})
-
-
-def test_it_can_be_configured_in_a_mapping() -> None:
-    """As a framework's settings and environment variables do."""
-    described = {"issuer": "https://issuer.test", "max_lifetime": 3600, "logout": {"client_ids": "client-1"}}
-    assert TokenGuard.from_mapping({"audience": AUDIENCE, "issuers": [described]})
-    with pytest.raises(ConfigurationError, match=r"logout\.client_id"):
-        TokenGuard.from_mapping({"audience": AUDIENCE, "issuers": [described | {"logout": {"client_id": "x"}}]})
