@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tokenguard import BackchannelLogout, Issuer, TokenGuard
+from tokenguard import BackchannelLogout, Issuer, TokenGuard, providers
 from tokenguard.errors import ConfigurationError
 
 
@@ -51,3 +51,13 @@ def test_it_can_be_configured_in_a_mapping() -> None:
         TokenGuard.from_mapping(
             {"audience": "https://api.example.com", "issuers": [described | {"logout": {"client_id": "x"}}]}
         )
+
+
+def test_a_preset_takes_it_too() -> None:
+    """In code and in a mapping."""
+    logout = BackchannelLogout("orders-web")
+    issuer = providers.keycloak("https://id.example.com", "shop", client="orders", max_lifetime=3600, logout=logout)
+    assert issuer.logout is logout
+    described: dict[str, Any] = {"provider": "auth0", "domain": "shop.eu.auth0.com", "max_lifetime": 3600}
+    described["logout"] = {"client_ids": ["orders-web"], "ends": "subject"}
+    assert TokenGuard.from_mapping({"audience": "https://api.example.com", "issuers": [described]}).takes_logouts
