@@ -15,6 +15,8 @@ from benchmarks.rows import Row
 #: microseconds of a bare RS256 check where the budgets in microseconds were set
 REFERENCE = 20.0
 
+_MILLION = "warm, 1,000,000 held"
+
 Verdict = Literal["ok", "over", "not measured"]
 
 
@@ -68,6 +70,8 @@ BUDGETS = (
     Budget("Django middleware over a no-op one, WSGI", "django", "Django", "WSGI, middleware, warm", 6, "µs"),
     Budget("Django middleware over a no-op one, ASGI", "django", "Django", "ASGI, middleware, warm", 8, "µs"),
     Budget("memory of a cached token", "memory", "memory", "a cached token", 900, "bytes"),
+    Budget("memory of a revocation", "revocations", "revocations", "a revoked subject", 250, "bytes"),
+    Budget("1,000,000 revocations, added to a warm check", "revocations", "revocations", _MILLION, 1, "µs"),
     Budget("1,000 tasks on a cold key set", "concurrency", "cold key set", "1,000 tasks at once", 1, "fetches"),
     Budget("200 threads on a cold key set", "concurrency", "cold key set", "200 threads at once", 1, "fetches"),
 )

@@ -5,7 +5,7 @@
 
 At the issuer, the client orders-web has https://api.example.com/backchannel-logout as its backchannel_logout_uri. Where
 access tokens have no claim sid, say "ends": "subject" beside client_ids. With several processes, give the guard a
-`tokenguard.stores.RedisRevocations` as `revocations`.
+`tokenguard.stores.redis.RedisRevocations` as `revocations`.
 """
 
 from __future__ import annotations

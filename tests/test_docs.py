@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
+import os
 import re
 import shlex
 import subprocess
@@ -32,6 +33,8 @@ DOCUMENTS = sorted(
         *(ROOT / "benchmarks").rglob("*.md"),
     ]
 )
+#: commands that have commands
+GROUPS = {"revoke", "revocations"}
 SHELLS = {"sh", "bash", "shell", "console"}
 FENCE = re.compile(r"^ *```(?P<info>.*)$")
 
@@ -90,11 +93,11 @@ def make_targets() -> set[str]:
 
 
 @cache
-def help_of(subcommand: str) -> str:
-    """What `tokenguard SUBCOMMAND --help` prints; empty if there is no such command."""
+def help_of(*command: str) -> str:
+    """What `tokenguard COMMAND --help` prints; empty if there is no such command."""
     ran = subprocess.run(
-        [Path(sys.executable).parent / "tokenguard", subcommand, "--help"],
-        env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"},
+        [Path(sys.executable).parent / "tokenguard", *command, "--help"],
+        env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"},
         check=False,
         capture_output=True,
         text=True,
@@ -110,12 +113,13 @@ def untrue(words: list[str]) -> Iterator[str]:
             if "=" not in word and not word.startswith("-") and word not in make_targets():
                 yield f"make has no target {word}"
     elif name == "tokenguard" and arguments and not arguments[0].startswith("-"):
-        shown = help_of(arguments[0])
+        command = arguments[:2] if arguments[0] in GROUPS else arguments[:1]
+        shown = help_of(*command)
         if not shown:
-            yield f"tokenguard has no command {arguments[0]}"
+            yield f"tokenguard has no command {' '.join(command)}"
         for option in (word.partition("=")[0] for word in arguments[1:] if word.startswith("--")):
             if shown and option not in shown:
-                yield f"tokenguard {arguments[0]} has no option {option}"
+                yield f"tokenguard {' '.join(command)} has no option {option}"
     for word in words:
         if word.startswith(("examples/", "benchmarks/", "tools/", "tests/")) and not (ROOT / word).exists():
             yield f"there is no {word}"

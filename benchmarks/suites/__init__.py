@@ -57,5 +57,6 @@ SUITES = (
     Suite("memory", "memory", "Memory of the token cache", 30, 3.0),
     Suite("scaling", "scaling", "How cost grows", 20),
     Suite("introspection", "introspection", "Opaque tokens, and asking about them", 8),
+    Suite("revocations", "revocations", "A million revocations", 8, 2.0),
     Suite("concurrency", "concurrency", "Threads, processes, a cold key set", 12, 1.0),
 )

@@ -177,14 +177,18 @@ def test_a_replay_is_refused_and_a_second_logout_is_not(post: Post, issuer: Loca
     assert post(form(("logout_token", issuer.logout_token(sid="s1"))), FORM).status == 200
 
 
-BAD_FORMS: dict[str, tuple[bytes, str]] = {
-    "no form": (b'{"logout_token": "a.b.c"}', "application/json"),
-    "a form by another name": (form(("token", "a.b.c")), FORM),
-    "an empty form": (b"", FORM),
-    "an empty token": (form(("logout_token", "")), FORM),
-    "the token twice": (form(("logout_token", "a.b.c"), ("logout_token", "a.b.c")), FORM),
-    "too long": (form(("logout_token", "x" * MAX_FORM_BODY)), FORM),
-    "no text": (b"logout_token=%ff%fe\xff", FORM),
+REQUIRED = "A logout token is required, as logout_token in a form."
+#: body and content type, and how the answer describes what is wrong
+BAD_FORMS: dict[str, tuple[bytes, str, str]] = {
+    "a form by another type": (form(("logout_token", "a.b.c")), "text/plain", REQUIRED),
+    "a form by no type": (form(("logout_token", "a.b.c")), "", REQUIRED),
+    "JSON": (b'{"logout_token": "a.b.c"}', "application/json", REQUIRED),
+    "another token": (form(("token", "a.b.c")), FORM, REQUIRED),
+    "an empty form": (b"", FORM, REQUIRED),
+    "an empty token": (form(("logout_token", "")), FORM, "The token is malformed."),
+    "two": (form(("logout_token", "a.b.c"), ("logout_token", "a.b.c")), FORM, "More than one credential was sent."),
+    "too long": (form(("logout_token", "a.b.c"), ("x", "x" * MAX_FORM_BODY)), FORM, "The token is too large."),
+    "no text": (b"logout_token=%ff%fe\xff", FORM, "The token is malformed."),
 }
 
 
@@ -192,9 +196,10 @@ BAD_FORMS: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("case", BAD_FORMS)
 def test_a_post_without_one_logout_token_is_a_400(post: Post, case: str) -> None:
     """Whatever it holds instead."""
-    answer = post(*BAD_FORMS[case])
+    body, content_type, description = BAD_FORMS[case]
+    answer = post(body, content_type)
     assert answer.status == 400
-    assert json.loads(answer.body)["error"] == "invalid_request"
+    assert json.loads(answer.body) == {"error": "invalid_request", "error_description": description}
 
 
 @pytest.mark.req("BL-11")

@@ -60,7 +60,7 @@ def revoke_in_a_loop(guard: TokenGuard, **named: Any) -> object:
     return asyncio.run(guard.arevoke(**named))
 
 
-@pytest.mark.req("RV-02", "A-113")
+@pytest.mark.req("RV-02")
 @pytest.mark.parametrize("revoke", [TokenGuard.revoke, revoke_in_a_loop], ids=["revoke", "arevoke"])
 @pytest.mark.parametrize(
     "named", [{"id": "t-1"}, {"session": "s-1"}, {"subject": "alice"}, {"client": "c-1"}, {"everything": True}],

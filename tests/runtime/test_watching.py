@@ -186,6 +186,24 @@ async def test_what_nobody_foresaw_ends_the_connections(world: World, tokens: li
     assert await world.watch.until_ended(tokens[2]) is REVOKED
 
 
+async def test_one_who_comes_while_a_watch_fails_is_watched_by_the_next(
+    world: World, tokens: list[AccessToken]
+) -> None:
+    """Nobody waits for a task that is over."""
+    late: list[asyncio.Task[Denied | Unavailable]] = []
+
+    def look(token: AccessToken) -> Flow[None]:
+        if token.id == "a":
+            late.append(asyncio.create_task(watch.until_ended(tokens[1])))
+            raise RuntimeError("a defect")
+        raise REVOKED
+        yield
+
+    watch = TokenWatch(look, world.ask, world.rounds)
+    assert (await watch.until_ended(tokens[0])).reason is Reason.CHECK_FAILED
+    assert await late[0] is REVOKED
+
+
 def test_each_event_loop_has_a_watch_of_its_own(tokens: list[AccessToken]) -> None:
     """A guard is shared by all loops, a task belongs to one."""
 

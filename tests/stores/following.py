@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from typing import Any
 
 from tokenguard import Issuer, TokenGuard, errors
 from tokenguard.stores.redis import RedisRevocations
@@ -46,6 +47,7 @@ def fork(guard: TokenGuard, token: str) -> None:
     if child == 0:
         assert threading.active_count() == 1
         watch(guard, token)
+        say(f"child follows: {following(guard)}")
         guard.close()
         say(f"threads left: {threading.active_count() - 1}")
         os._exit(0)
@@ -56,14 +58,12 @@ def fork(guard: TokenGuard, token: str) -> None:
 
 
 def following(guard: TokenGuard) -> bool:
-    """Is the copy there and young? It may take a moment."""
-    deadline = time.monotonic() + 10
-    while (
-        guard.revocations.state().lag is None or guard.revocations.state().last_error
-    ) and time.monotonic() < deadline:
-        threading.Event().wait(0.01)
-    state = guard.revocations.state()
-    return state.lag is not None and state.lag < 2 and not state.last_error
+    """May the copy be answered from, because this process's own follower says so? It may take a moment."""
+    store: Any = guard.revocations._store
+    deadline, pause = time.monotonic() + 10, threading.Event()
+    while store._replica.current_until < time.monotonic() < deadline:
+        pause.wait(0.01)
+    return bool(store._replica.current_until > time.monotonic())
 
 
 def check(guard: TokenGuard, token: str) -> None:

@@ -228,3 +228,16 @@ def test_a_wrong_setting_is_named(setting: dict[str, Any]) -> None:
     """Where the store is built."""
     with pytest.raises(ConfigurationError, match=f"MemoryRevocations.{next(iter(setting))}"):
         MemoryRevocations(**setting)
+
+
+def test_a_forked_child_goes_on_with_what_its_parent_held(store: MemoryRevocations, clock: Clock) -> None:
+    """Though the fork came while a thread that is not there now was writing."""
+    store.add([revocation(Level.TOKEN, "t-1", until=NOW + 60)], NOW)
+    store._lock.acquire()
+    store._book._size += 1
+    store.renew_after_fork()
+    assert len(store) == 1
+    store.add([revocation(Level.TOKEN, "t-2", until=NOW + 60)], NOW)
+    assert store.find(token(), NOW) is not None
+    clock.now = 200.0
+    assert store.state(NOW + 200).entries == 0

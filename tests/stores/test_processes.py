@@ -137,7 +137,8 @@ def test_a_forked_child_follows_by_itself(
     began = time.monotonic()
     revoking.revoke(token)
     assert float(process.hear()) - began < 1
-    assert [process.hear() for _ in range(3)] == ["threads left: 0", "child ended: 0", "parent follows: True"]
+    told = [process.hear() for _ in range(4)]
+    assert told == ["child follows: True", "threads left: 0", "child ended: 0", "parent follows: True"]
     assert process.end() == ["threads left: 0"]
 
 

@@ -90,6 +90,15 @@ def test_the_same_from_all_sides_is_one(replica: Member, writer: Member, prefix:
     assert shared.client.zcard(f"{{{prefix}}}:ends") == 1
 
 
+def test_who_only_writes_does_not_follow(join: Join, shared: Valkey, writer: Member) -> None:
+    """A command that imports into a store need not load all of it."""
+    replica = join(shared, mode="replica")
+    replica.write(revocation())
+    assert replica.store._replica is not None
+    assert not replica.store._replica._is_begun
+    assert replica.find(token()) is not None
+
+
 def test_until_the_copy_is_there_the_server_is_asked(join: Join, shared: Valkey, writer: Member) -> None:
     """The first check begins to follow and waits for nothing."""
     writer.write(revocation())
@@ -187,6 +196,19 @@ def test_a_process_that_was_asleep_asks_until_it_has_caught_up(replica: Member, 
             replica.store.find(token("t-2"), NOW)
     assert replica.find(token("t-2")) is None
     until(lambda: replica.is_current)
+
+
+def test_a_copy_counts_as_current_only_at_the_tip(join: Join, shared: Valkey, writer: Member, clock: Clock) -> None:
+    """However many records it is behind: some of them are not enough."""
+    member = join(shared, mode="replica", monotonic=clock)
+    replica: Any = member.store._replica
+    member.begin(replica._load()).result()
+    for each in tokens(120):
+        writer.write(each)
+    assert not member.is_current
+    member.begin(replica._pull()).result()
+    assert member.is_current
+    assert member.store.state(NOW).entries == 120
 
 
 def test_a_stream_trimmed_beyond_the_reader_is_noticed(

@@ -6,10 +6,11 @@ An ignored error is part of the promise: mypy reports the comment as unused once
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any, assert_type
 
-from fastapi import Depends, FastAPI, Security
+from fastapi import Depends, FastAPI, Security, WebSocket
+from fastapi.responses import StreamingResponse
 
 from tokenguard import (
     AccessToken,
@@ -180,6 +181,27 @@ def protects_fastapi() -> FastAPI:
         return token.issuer
 
     return app
+
+
+def ends_with_the_token(app: FastAPI) -> None:
+    """Connections that last, and the address for logouts."""
+    protect = Protect(guard)
+    app.post("/backchannel-logout")(backchannel_logout(guard))
+
+    @app.websocket("/chat")
+    async def chat(websocket: WebSocket, token: Annotated[AccessToken, Depends(protect)]) -> None:
+        async with ending_with_token(websocket, token, guard):
+            await websocket.receive_text()
+        assert_type(await guard.until_ended(token), errors.Denied | errors.Unavailable)
+
+    async def numbers() -> AsyncIterator[int]:
+        yield 1
+
+    @app.get("/numbers")
+    async def stream(token: Annotated[AccessToken, Depends(protect)]) -> StreamingResponse:
+        items = until_token_ends(numbers(), token, guard)
+        assert_type(items, AsyncIterator[int])
+        return StreamingResponse(str(item) async for item in items)
 
 
 def protects_flask() -> None:

@@ -206,7 +206,7 @@ def authorize(
     requirement: Requirement,
     now: float,
     leeway: float,
-    when_unknown: WhenUnknown,
+    when_unknown: WhenUnknown = "closed",
     *,
     confirmed: bool = False,
 ) -> None:

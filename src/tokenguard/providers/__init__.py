@@ -1,7 +1,7 @@
 """Issuers of well-known providers, right about each one's peculiarities: one line in place of a page of settings.
 
 Each function returns an `Issuer` and takes that class's other settings too (`audience`, `introspection`, `keys`,
-`jwks`, `jwks_uri`, `checks`, `max_lifetime`, `insecure_http`). Wrong arguments raise `ConfigurationError`.
+`jwks`, `jwks_uri`, `checks`, `max_lifetime`, `logout`, `insecure_http`). Wrong arguments raise `ConfigurationError`.
 
 They follow what the providers document and are tested with tokens shaped like that; none has met its provider's live
 service in these tests. Try yours with `tokenguard explain` and a token of your own.

@@ -10,6 +10,7 @@ from tokenguard._checks import require_url
 from tokenguard.config import ClaimCheck, Issuer, KeyPolicy
 from tokenguard.errors import ConfigurationError
 from tokenguard.introspection import Introspection
+from tokenguard.logout import BackchannelLogout
 
 # a host name with a dot in it, and perhaps a port
 _HOST = re.compile(r"(?=.{4,253}$)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:\d{1,5})?")
@@ -28,6 +29,7 @@ class Settings(TypedDict, total=False):
     checks: tuple[ClaimCheck, ...]
     keys: KeyPolicy
     introspection: Introspection | None
+    logout: BackchannelLogout | None
     insecure_http: bool
 
 

@@ -187,7 +187,8 @@ class Issuers:
     def _source_for(self, config: Issuer) -> KeySource:
         if config.jwks is not None:
             return StaticKeys(config)
-        if config.introspection is not None and not config.introspection.needs_keys:
+        asked = config.introspection
+        if asked is not None and not asked.needs_keys and config.logout is None:
             return UnusedKeys(config)
         return FetchedKeys(config, self.io, self._client, self._turns, self._clocks.monotonic)
 

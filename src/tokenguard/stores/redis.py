@@ -128,7 +128,6 @@ class RedisRevocations:
         if self._replica is not None:
             with contextlib.suppress(AnswerFailed):  # full: they are written all the same, and the follower will say so
                 self._replica.add(revocations)
-        self._follow()
 
     async def create(self) -> None:
         """Say that the store is new, so that what it lacks was never revoked. Changes nothing for one in use."""

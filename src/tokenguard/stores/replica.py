@@ -44,7 +44,7 @@ _log = logging.getLogger("tokenguard.revocations")
 
 UNMARKED = (
     "the revocation store has no epoch: it is new, or lost what it held; a process that still holds it brings it back, "
-    "RedisRevocations(create=True) or RedisRevocations.create() says that it is new"
+    "`tokenguard revocations create` says that it is new, RedisRevocations.create takes any for new"
 )
 #: revocations of one write, so that the server is not held up
 _BATCH = 500
