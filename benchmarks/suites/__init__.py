@@ -56,5 +56,6 @@ SUITES = (
     Suite("memory", "memory", "Memory of the token cache", 30, 3.0),
     Suite("scaling", "scaling", "How cost grows", 20),
     Suite("introspection", "introspection", "Opaque tokens, and asking about them", 8),
+    Suite("tenants", "tenants", "Many tenants", 6),
     Suite("concurrency", "concurrency", "Threads, processes, a cold key set", 12, 1.0),
 )

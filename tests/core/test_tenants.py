@@ -27,6 +27,8 @@ class Remembered:
         """Until the time is 100."""
         return self.known.get(issuer) if monotonic < 100 else None
 
+    reuse = recall
+
     def touch(self, issuer: str) -> None:
         """Nothing comes of it."""
 

@@ -134,10 +134,10 @@ def _recall(setup: Setup, tokens: Memory[Verified], digest: bytes, monotonic: fl
     if verified is None:
         return None
     trusted = setup.only or setup.issuers.get(verified.configured)
+    if trusted is None and setup.tenants is not None:
+        trusted = setup.tenants.reuse(verified.configured, monotonic)
     if trusted is None:
-        if setup.tenants is None or (trusted := setup.tenants.recall(verified.configured, monotonic)) is None:
-            return None
-        setup.tenants.touch(verified.configured)
+        return None
     snapshot = trusted.keys.snapshot
     return verified if monotonic < snapshot.refresh_at and verified.generation == snapshot.generation else None
 
