@@ -58,5 +58,6 @@ SUITES = (
     Suite("scaling", "scaling", "How cost grows", 20),
     Suite("introspection", "introspection", "Opaque tokens, and asking about them", 8),
     Suite("revocations", "revocations", "A million revocations", 8, 2.0),
+    Suite("tenants", "tenants", "Many tenants", 6),
     Suite("concurrency", "concurrency", "Threads, processes, a cold key set", 12, 1.0),
 )

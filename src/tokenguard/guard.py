@@ -343,11 +343,11 @@ class TokenGuard:
 
         In this process, as `remove_issuer`. Raises `ConfigurationError`, and then nothing is changed.
         """
-        ([config], resolver) = issuer_configs([issuer])
+        configs, resolver = issuer_configs([issuer])
         if resolver is not None:
-            raise ConfigurationError("add_issuer takes a string or an Issuer")
+            raise ConfigurationError("add_issuer takes a string or an Issuer, not an IssuerResolver")
         with self._issuers.changing:
-            self._setup = self._issuers.added(config, self._setup)
+            self._setup = self._issuers.added(configs[0], self._setup)
 
     def remove_issuer(self, issuer: str) -> bool:
         """Trust an issuer no more: its tokens are refused from the next request on, remembered ones too.

@@ -6,13 +6,14 @@ lines on standard output are what came of it. The workers end as gunicorn's do, 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from tokenguard import HTTPSettings, Issuer, KeyPolicy, TokenGuard, errors
+from tokenguard import HTTPSettings, Issuer, IssuerResolver, KeyPolicy, TokenGuard, errors
 
 
 def check(guard: TokenGuard, who: str, token: str) -> None:
@@ -118,7 +119,49 @@ def abandoned(guard: TokenGuard) -> None:
     heard()
 
 
-SCENARIOS = {function.__name__: function for function in (preloaded, warmed, in_flight, locked, abandoned)}
+def looked_up(guard: TokenGuard) -> None:
+    """A look-up is under way, and other threads hold every lock of those that were looked up, at the moment."""
+    (issuer,) = guard.issuers
+    table, asked, go = {issuer: issuer}, threading.Event(), threading.Event()
+
+    async def find(name: str) -> str | None:
+        asked.set()
+        if os.getpid() == parent:
+            await asyncio.to_thread(go.wait)
+        return table.get(name)
+
+    parent = os.getpid()
+    tenancy = TokenGuard(audience="https://api.example.com", issuers=[IssuerResolver(find, timeout=30)])
+    tokens = [heard(), heard()]
+    waiting = threading.Thread(target=check, args=(tenancy, "parent", tokens[0]))
+    waiting.start()
+    asked.wait()
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with tenancy._issuers.changing, tenancy._issuers.tenants._lock:  # type: ignore[union-attr]
+            held.set()
+            over.wait()
+
+    def work() -> None:
+        check(tenancy, "worker", tokens[0])
+        del table[issuer]
+        tenancy.remove_issuer(issuer)
+        check(tenancy, "worker", tokens[0])
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    held.wait()
+    child = fork(work)
+    wait_for(child)
+    over.set()
+    go.set()
+    for thread in (holding, waiting):
+        thread.join()
+    check(tenancy, "parent", tokens[1])
+
+
+SCENARIOS = {function.__name__: function for function in (preloaded, warmed, in_flight, locked, abandoned, looked_up)}
 
 if __name__ == "__main__":
     scenario = SCENARIOS[sys.argv[1]]

@@ -111,6 +111,17 @@ def test_locks_that_others_held_are_new(issuer: LocalIssuer, start: Start) -> No
     assert master.end() == ["worker: user-1", "worker ended: 0", "parent: user-1"]
 
 
+def test_a_look_up_under_way_is_the_parents(issuer: LocalIssuer, start: Start) -> None:
+    """The worker looks up and changes by itself, though other threads held the locks; the parent's goes on."""
+    master = start("looked_up")
+    for _ in range(2):
+        master.tell(issuer.mint())
+    said = master.end()
+    assert said[:3] == ["worker: user-1", said[1], "worker ended: 0"]
+    assert said[1].startswith("worker: unknown_issuer")
+    assert said[3:] == ["parent: user-1", "parent: user-1"]
+
+
 def test_a_process_can_end_during_a_fetch(issuer: LocalIssuer, start: Start) -> None:
     """At once, without a complaint, though nobody has closed the guard."""
     issuer.misbehave("hang", path=JWKS)

@@ -39,33 +39,47 @@ def test_whoever_sent_a_good_token_stays_before_whoever_did_not() -> None:
 
 
 def test_a_tenth_of_the_room_is_for_newcomers() -> None:
-    """So that a new tenant gets in while all others are at work; who was used longest ago is a newcomer again."""
+    """So that a new tenant gets in while all others are at work."""
     names = [str(number) for number in range(20)]
     memory = filled(20, *names)
     for name in names:
         memory.establish(name)
-    assert memory.put("new", "new", 10.0) == ["0"]
-    for name in names[2:]:
-        memory.touch(name)
-    assert memory.put("newer", "newer", 10.0) == ["1"]
-    memory.establish("new")
-    memory.establish("newer")
-    assert {"new", "newer"} <= kept(memory)
-    assert len(memory) == 20
+    assert memory.put("new", "new", 10.0) == ["18"]
+    assert kept(memory) == {*names, "new"} - {"18"}
 
 
-def test_what_is_in_use_gets_a_second_chance() -> None:
-    """The one that nobody used goes, though others came before it."""
+def test_a_newcomer_takes_the_place_of_an_established_one_that_nobody_uses() -> None:
+    """Which then is the first to make room, though it came before the others; those in use stay."""
     names = [str(number) for number in range(10)]
     memory = filled(10, *names)
     for name in names[:9]:
         memory.establish(name)
-    memory.establish("9")  # one too many: the marks of all are cleared, and the first goes back among the newcomers
-    for name in names[1:]:
-        assert memory.touch(name) is (name != "0")
+    for _ in range(10):
+        memory.establish("9")
+        for name in names[:9]:
+            assert memory.touch(name) is (memory.established(name) is not None)
+            memory.touch(name)
+    assert memory.established("9") is None
     memory.find("5").used = False  # type: ignore[union-attr]
-    memory.establish("0")
+    for _ in range(5):
+        memory.establish("9")
+        for name in (*names[:5], *names[6:9]):
+            memory.touch(name)
+    assert memory.established("9") is not None
     assert memory.put("new", "new", 10.0) == ["5"]
+
+
+def test_a_newcomer_in_use_gets_a_second_chance() -> None:
+    """The one of which no good token came goes first."""
+    memory = filled(3, "a", "b", "c")
+    for name in "abc":
+        memory.establish(name)  # two are established, the third is a newcomer in use
+    assert memory.put("d", "d", 10.0) == ["c"]
+    memory = filled(3, "a", "b", "c", "d")
+    for name in "bc":
+        memory.establish(name)
+    memory.put("e", "e", 10.0)
+    assert kept(memory) == {"b", "c", "e"}
 
 
 def test_a_new_value_takes_the_old_ones_place() -> None:

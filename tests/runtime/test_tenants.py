@@ -15,8 +15,7 @@ import pytest
 
 from runtime.support import IO_THREAD, PATIENCE, Clock, averdict, until, verdict
 from runtime.tenancy import UNKNOWN, UNRESOLVED, Table, Tenancy, served, settings_of, tenant
-from tokenguard import ClientSecret, Introspection, Issuer, IssuerResolver, TokenGuard, errors
-from tokenguard.errors import ConfigurationError
+from tokenguard import ClientSecret, Introspection, errors
 from tokenguard.testing import LocalIssuer
 
 RED, BLUE = tenant(1), tenant(2)
@@ -362,39 +361,6 @@ async def test_cancelling_one_who_waits_leaves_the_look_up_to_the_others(tenancy
     assert table.asked == {RED.issuer: 1}
 
 
-# Settings
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [({"resolve": 7}, "resolve"), ({"ttl": 0}, "ttl"), ({"unknown_ttl": -1}, "unknown_ttl"),
-     ({"max_issuers": 0}, "max_issuers"), ({"timeout": None}, "timeout"), ({"concurrency": 0}, "concurrency"),
-     ({"queue": -1}, "queue"), ({"retry_after": "1"}, "retry_after"), ({"ttl": float("nan")}, "ttl")],
-)  # fmt: skip
-def test_settings_are_checked_when_built(settings: dict[str, Any], named: str) -> None:
-    """And the wrong one is named."""
-    with pytest.raises(ConfigurationError, match=rf"IssuerResolver\.{named}"):
-        IssuerResolver(**{"resolve": str} | settings)
-
-
-def test_there_is_one_form_to_give_it() -> None:
-    """In the list, once."""
-    resolver = IssuerResolver(lambda _issuer: None)
-    with pytest.raises(ConfigurationError, match="issuers must be a list"):
-        TokenGuard(audience="a", issuers=resolver)  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match="one IssuerResolver"):
-        TokenGuard(audience="a", issuers=[resolver, resolver])
-
-
-def test_a_settings_file_can_not_hold_a_function() -> None:
-    """It says where the function belongs; an object that is built already passes."""
-    resolver = IssuerResolver(lambda _issuer: None)
-    assert TokenGuard.from_mapping({"audience": "a", "issuers": [resolver]}).issuers == ()
-    for name in ("resolve", "resolver"):
-        with pytest.raises(ConfigurationError, match=r"issuers\[0\]: .* IssuerResolver into issuers, in code"):
-            TokenGuard.from_mapping({"audience": "a", "issuers": [{name: "app.tenants.find"}]})
-
-
 def test_nothing_starts_before_it_must(tenancy: Tenancy) -> None:
     """No look-up and no thread when built, so that servers may fork."""
     table = both()
@@ -402,8 +368,3 @@ def test_nothing_starts_before_it_must(tenancy: Tenancy) -> None:
     tenancy(table.afind)
     assert not table.asked
     assert threading.active_count() == before
-
-
-def test_the_function_and_the_name_are_not_shown() -> None:
-    """A repr holds neither."""
-    assert "lambda" not in repr(IssuerResolver(lambda _issuer: Issuer("https://auth.test")))

@@ -32,7 +32,7 @@ from tokenguard import (
 )
 from tokenguard.asgi import ResponseHeadersMiddleware
 from tokenguard.config import KeyPolicy
-from tokenguard.fastapi import Protect
+from tokenguard.fastapi import Protect, backchannel_logout, ending_with_token, until_token_ends
 from tokenguard.flask import Protect as FlaskProtect
 from tokenguard.flask import current_token
 from tokenguard.possession import Replays

@@ -25,7 +25,7 @@ from tokenguard.core.revocation import Lookup, WhenUnknown, fingerprint
 from tokenguard.core.revoked import admit, admit_known
 from tokenguard.core.sender import ask_first_use, confirm_sender, refuse_without_request
 from tokenguard.core.tenants import resolved_issuer
-from tokenguard.core.trust import SettledHeader, Setup, Trusted, check_header, find_issuer, listed_issuer
+from tokenguard.core.trust import SettledHeader, Setup, check_header, find_issuer, listed_issuer
 from tokenguard.errors import Denied, MissingToken, Unavailable
 
 #: a token as it came, the digest under which it is remembered, and what is remembered of it, if that counts
@@ -123,7 +123,9 @@ def recall(setup: Setup, token: str, now: float, monotonic: float) -> Presented:
     verified = setup.tokens.get(digest)
     if verified is None:
         return received, digest, None
-    trusted = setup.only or setup.issuers.get(verified.configured) or _tenant(setup, verified.configured, monotonic)
+    trusted = setup.only or setup.issuers.get(verified.configured)
+    if trusted is None and setup.tenants is not None:
+        trusted = setup.tenants.reuse(verified.configured, monotonic)
     # no two issuers, and no two times that one was added, have a generation in common
     if (
         trusted is None
@@ -133,14 +135,6 @@ def recall(setup: Setup, token: str, now: float, monotonic: float) -> Presented:
         return received, digest, None
     check_now(verified, now, setup.leeway)
     return received, digest, verified
-
-
-def _tenant(setup: Setup, issuer: str, monotonic: float) -> Trusted | None:
-    """An issuer that was looked up, and is one to keep; None where it is trusted no more."""
-    trusted = None if setup.tenants is None else setup.tenants.recall(issuer, monotonic)
-    if trusted is not None and setup.tenants is not None:
-        setup.tenants.touch(issuer)
-    return trusted
 
 
 def _authenticate(  # noqa: PLR0917 - what one request is

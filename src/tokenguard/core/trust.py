@@ -124,6 +124,9 @@ class Tenants(Protocol):
     def recall(self, issuer: str, monotonic: float) -> Trusted | None:
         """The issuer of this name, if it has been looked up and is still believed."""
 
+    def reuse(self, issuer: str, monotonic: float) -> Trusted | None:
+        """`recall` for a token that was good before: its issuer is one to keep."""
+
     def touch(self, issuer: str) -> None:
         """A token of this issuer was good: it is one to keep."""
 

@@ -196,6 +196,8 @@ class Issuers:
         resolver = self._resolver
         tenants = int(resolver.max_issuers) if resolver is not None else 0
         algorithms = frozenset(name for each in trusted.values() for name in each.config.algorithms)
+        if resolver is not None or not trusted:  # whoever it is from decides
+            algorithms = KNOWN_ALGORITHMS
         return replace(
             setup,
             # new ones, which is how those of an issuer that is no more are forgotten: they come back with a token each
@@ -204,7 +206,7 @@ class Issuers:
             ),
             issuers=trusted,
             only=next(iter(trusted.values())) if len(trusted) == 1 and resolver is None else None,
-            algorithms=algorithms if resolver is None else KNOWN_ALGORITHMS,
+            algorithms=algorithms,
             introspecting=introspecting(trusted.values()),
             of_many_tenants=tuple(each for issuer, each in trusted.items() if TENANT_PLACE in issuer),
             tenants=self.tenants,

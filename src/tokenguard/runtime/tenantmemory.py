@@ -8,10 +8,12 @@ whoever knows many names can't push out the issuers at work.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 _V = TypeVar("_V")
+#: established issuers that are looked at for one to step down
+_LOOKED_AT = 2
 
 
 class Place(Generic[_V]):
@@ -22,7 +24,7 @@ class Place(Generic[_V]):
     def __init__(self, value: _V, until: float) -> None:
         self.value = value
         self.until = until
-        self.used = True
+        self.used = False
 
 
 class TenantMemory(Generic[_V]):
@@ -33,6 +35,8 @@ class TenantMemory(Generic[_V]):
         self._most_established = most * 9 // 10
         self._newcomers: OrderedDict[str, Place[_V]] = OrderedDict()
         self._established: OrderedDict[str, Place[_V]] = OrderedDict()
+        #: where an established one is kept; the dictionary's own method, since remembered tokens ask it
+        self.established: Callable[[str], Place[_V] | None] = self._established.get
 
     def find(self, name: str) -> Place[_V] | None:
         """Where this name is kept, if it is."""
@@ -48,17 +52,15 @@ class TenantMemory(Generic[_V]):
 
     def put(self, name: str, value: _V, until: float) -> list[_V]:
         """Remember; what had to go for it, and what it replaces."""
-        gone = []
         place = Place(value, until)
         if name in self._established:
             replaced = self._established[name]
             self._established[name] = place
             return [replaced.value]
-        if name in self._newcomers:
-            gone.append(self._newcomers.pop(name).value)
+        gone = [self._newcomers.pop(name).value] if name in self._newcomers else []
+        while len(self) >= self._most:
+            gone.append(self._longest_unused_newcomer())
         self._newcomers[name] = place
-        while len(self) > self._most:
-            gone.append(self._newcomers.popitem(last=False)[1].value)
         return gone
 
     def establish(self, name: str) -> None:
@@ -66,19 +68,11 @@ class TenantMemory(Generic[_V]):
         place = self._newcomers.get(name)
         if place is None:
             return
+        place.used = True
+        if len(self._established) >= self._most_established and not self._one_stepped_down():
+            return  # all of them are in use as well; it is looked at again with its next token
         self._established[name] = place  # first, so that whoever looks for it without the lock finds it
         del self._newcomers[name]
-        for _ in range(len(self._established)):
-            if len(self._established) <= self._most_established:
-                return
-            longest, kept = next(iter(self._established.items()))
-            if kept.used:
-                kept.used = False  # a second chance, at the end of the line
-                self._established.move_to_end(longest)
-            else:
-                self._demote(longest)
-        while len(self._established) > self._most_established:
-            self._demote(next(iter(self._established)))
 
     def drop(self, name: str) -> _V | None:
         """Forget it; what was remembered."""
@@ -98,6 +92,23 @@ class TenantMemory(Generic[_V]):
         yield from self._established.values()
         yield from self._newcomers.values()
 
-    def _demote(self, name: str) -> None:
-        self._newcomers[name] = self._established[name]
-        del self._established[name]
+    def _longest_unused_newcomer(self) -> _V:
+        for _ in range(len(self._newcomers)):
+            longest, place = next(iter(self._newcomers.items()))
+            if not place.used:
+                break
+            place.used = False  # a second chance, at the end of the line
+            self._newcomers.move_to_end(longest)
+        return self._newcomers.popitem(last=False)[1].value
+
+    def _one_stepped_down(self) -> bool:
+        """Make one that nobody uses a newcomer again. Looks at few, for it is done while a request waits."""
+        for _ in range(min(_LOOKED_AT, len(self._established))):
+            longest, place = next(iter(self._established.items()))
+            if not place.used:
+                self._newcomers[longest] = place
+                del self._established[longest]
+                return True
+            place.used = False
+            self._established.move_to_end(longest)
+        return False

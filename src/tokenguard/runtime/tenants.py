@@ -65,6 +65,17 @@ class Tenants:
         place = self._memory.find(issuer)
         return place.value if place is not None and monotonic < place.until else None
 
+    def reuse(self, issuer: str, monotonic: float) -> Trusted | None:
+        """`recall` and `touch`, in one call for the sake of remembered tokens."""
+        place = self._memory.established(issuer)
+        if place is None:
+            trusted = self.recall(issuer, monotonic)
+            if trusted is not None:
+                self.touch(issuer)
+            return trusted
+        place.used = True
+        return place.value if monotonic < place.until else None
+
     def touch(self, issuer: str) -> None:
         """A token of this issuer was good. Takes a lock the first time only."""
         if not self._memory.touch(issuer):
