@@ -241,7 +241,8 @@ def test_every_public_name_is_there() -> None:
     names = tokenguard.testing.__all__
     assert names == sorted(names) == dir(tokenguard.testing)
     assert {getattr(tokenguard.testing, name).__module__ for name in names if name != "ALGORITHMS"} <= {
-        f"tokenguard.testing.{home}" for home in ("broken", "dpop", "faults", "issuer", "keys", "server")
+        f"tokenguard.testing.{home}"
+        for home in ("broken", "certificates", "dpop", "faults", "issuer", "keys", "server")
     }
     with pytest.raises(AttributeError, match="Mock"):
         _ = tokenguard.testing.Mock
