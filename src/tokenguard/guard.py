@@ -259,7 +259,7 @@ class TokenGuard:
 
     @property
     def takes_logouts(self) -> bool:
-        """Are the logout tokens of any issuer believed (`Issuer.logout`)?"""
+        """Are the logout tokens of any issuer believed (`Issuer.logout`)? With an `IssuerResolver` they may be."""
         return self._logouts.takes(self._setup)
 
     def logout(self, token: str) -> None:
