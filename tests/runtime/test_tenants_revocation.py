@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from runtime.asking import bearing
 from runtime.support import averdict, verdict
 from runtime.tenancy import UNKNOWN, UNRESOLVED, Table, Tenancy, settings_of, tenant
-from tokenguard import BackchannelLogout, Issuer
+from tokenguard import BackchannelLogout, Issuer, Requirement
 from tokenguard.errors import ConfigurationError, InvalidLogoutToken, Reason, Unavailable
 from tokenguard.testing import LocalIssuer
 
@@ -119,3 +120,14 @@ def test_what_is_revoked_stays_so_when_an_issuer_is_removed_and_comes_back(tenan
     guard.revoke(token)
     guard.remove_issuer(RED.issuer)
     assert verdict(guard, token) == Reason.REVOKED
+
+
+def test_a_live_route_of_a_tenant_needs_someone_to_ask(tenancy: Tenancy) -> None:
+    """The tenant's issuer, or the store; the refusal says whose token it was."""
+    guard = tenancy(both().find)
+    with pytest.raises(Unavailable) as unavailable:
+        guard.check(bearing(RED.mint(**IDENTITY)), requirement=Requirement(live=True))
+    assert unavailable.value.reason is Reason.LIVE_CHECK_UNAVAILABLE
+    assert (unavailable.value.issuer, unavailable.value.client_id, unavailable.value.token_id) == (
+        RED.issuer, "c-1", "t-1",
+    )  # fmt: skip

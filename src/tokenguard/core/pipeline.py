@@ -18,7 +18,7 @@ from tokenguard.core.claims import check_now, read_claims, run_checks
 from tokenguard.core.credentials import read_credential
 from tokenguard.core.effects import Flow
 from tokenguard.core.keyuse import candidates, is_signed, newer_keys, no_key, usable_keys
-from tokenguard.core.model import AccessToken, Credential, Request, Verified
+from tokenguard.core.model import INTROSPECTED, AccessToken, Credential, Request, Verified
 from tokenguard.core.remote import confirm_live, verify_remotely, whom_to_ask
 from tokenguard.core.requirements import Requirement, authorize
 from tokenguard.core.revocation import Lookup, WhenUnknown, fingerprint
@@ -148,6 +148,8 @@ def _authenticate(  # noqa: PLR0917 - what one request is
             question = confirm_sender(setup.senders, request, credential, verified, now, seen=seen)
             if question is not None:
                 yield from ask_first_use(question, verified)
+        if live and verified.generation != INTROSPECTED:
+            yield from confirm_live(setup, verified, presented[0], monotonic)
         return (yield from admit(setup.revocations, verified, now, live=live, when_unknown=when_unknown))
     except Denied as refusal:
         refusal.schemes = (credential.scheme,)
@@ -171,7 +173,7 @@ def _authorized(setup: Setup, begun: Begun, requirement: Requirement, now: float
 def vouch(setup: Setup, presented: Presented, now: float, monotonic: float, *, live: bool = False) -> Flow[Verified]:
     """One token, whoever presents it: what is remembered of it, or what its signature or its issuer says.
 
-    `live`: its issuer must be asked about it now.
+    `live`: an issuer that is asked about it in place of a local check must be asked now.
     """
     received, digest, verified = presented
     if verified is None:
@@ -186,10 +188,6 @@ def vouch(setup: Setup, presented: Presented, now: float, monotonic: float, *, l
             setup.tokens.put(digest, verified)
         if setup.tenants is not None:
             setup.tenants.touch(verified.configured)
-    if live:
-        name = verified.configured
-        trusted = setup.issuers.get(name) or (yield from resolved_issuer(setup, name, monotonic))
-        yield from confirm_live(setup, trusted, received)
     return verified
 
 
