@@ -24,7 +24,7 @@ from tokenguard.core.requirements import Requirement, authorize
 from tokenguard.core.revocation import Lookup, WhenUnknown, fingerprint
 from tokenguard.core.revoked import admit, admit_known
 from tokenguard.core.sender import ask_first_use, confirm_sender, refuse_without_request
-from tokenguard.core.tenants import resolved_issuer
+from tokenguard.core.tenants import check_trusted, resolved_issuer
 from tokenguard.core.trust import SettledHeader, Setup, check_header, find_issuer, listed_issuer
 from tokenguard.errors import Denied, MissingToken, Unavailable
 
@@ -99,10 +99,14 @@ def validate(setup: Setup, token: str, now: float, monotonic: float) -> Begun:
     return _validate(setup, presented, now, monotonic)
 
 
-def reconsider(setup: Setup, lookup: Lookup, token: AccessToken, now: float) -> Flow[None]:
-    """A token that was let in before: would it be let in now? For what goes on for longer than a request."""
+def reconsider(setup: Setup, lookup: Lookup, token: AccessToken, now: float, monotonic: float) -> Flow[None]:
+    """A token that was let in before: would it be let in now? For what goes on for longer than a request.
+
+    Its signature is not looked at again, and an issuer that is asked about tokens is not asked.
+    """
     verified = token._verified  # noqa: SLF001 - what is checked again is what was checked
     check_now(verified, now, setup.leeway)
+    yield from check_trusted(setup, verified, monotonic)
     yield from admit(lookup, verified, now, live=False, when_unknown=None)
 
 
