@@ -89,7 +89,7 @@ def _read_claims(
         _check_audience(claims, settings)
         issued_at = _check_times(claims, settings, now, leeway)
         _check_kind(claims)
-        until = last_moment(trusted.config, max(now, issued_at), leeway)
+        until = last_moment(trusted.config, max(now, issued_at))
         revocation = _revocation(claims, settings, issued_at, until)
     except InvalidToken as refusal:
         refusal.token_id = token_id

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 from tokenguard._checks import require_number
-from tokenguard.config import Issuer
+from tokenguard.config import MAX_LEEWAY, Issuer
 from tokenguard.core import pipeline
 from tokenguard.core.effects import AnswerFailed, Flow, WriteRevocations
 from tokenguard.core.model import AccessToken
-from tokenguard.core.revocation import DATED, Level, Revocation, last_moment
+from tokenguard.core.revocation import DATED, MAX_TIME, Level, Revocation, last_moment
 from tokenguard.core.tenants import resolved_issuer
 from tokenguard.core.trust import Setup, configured_for
 from tokenguard.errors import ConfigurationError, InvalidToken, Reason, RevocationFailed
@@ -75,9 +75,10 @@ def _of_token(setup: Setup, token: AccessToken, until: float | None, now: float,
     if value is None:
         raise ConfigurationError("revoke: this token has neither id nor fingerprint")
     if until is None and token.expires_at != math.inf:
-        until = token.expires_at + setup.leeway
+        # for the services with the most leeway, which may share the store; one that ended a moment ago may be revoked
+        until = min(max(token.expires_at + MAX_LEEWAY, now), MAX_TIME)
     config = yield from _settings_for(setup, token.issuer, monotonic)
-    return _checked(setup, config, token.issuer, Level.TOKEN, value, math.inf, until, now)
+    return _checked(config, token.issuer, Level.TOKEN, value, math.inf, until, now)
 
 
 def _of_names(setup: Setup, named: Named, now: float, monotonic: float) -> Flow[Revocation]:
@@ -102,14 +103,14 @@ def _of_names(setup: Setup, named: Named, now: float, monotonic: float) -> Flow[
     else:
         require_number("revoke: before", before, low=0)
     config = yield from _settings_for(setup, issuer, monotonic)
-    return _checked(setup, config, issuer, level, value, before, named.get("until"), now)  # type: ignore[arg-type] # Revocation looks
+    return _checked(config, issuer, level, value, before, named.get("until"), now)  # type: ignore[arg-type] # Revocation looks
 
 
 def _checked(  # noqa: PLR0917 - what a revocation consists of
-    setup: Setup, config: Issuer, issuer: str, level: Level, value: str, before: float, until: float | None, now: float
+    config: Issuer, issuer: str, level: Level, value: str, before: float, until: float | None, now: float
 ) -> Revocation:
     if until is None:
-        until = last_moment(config, max(now, before) if level in DATED else now, setup.leeway)
+        until = last_moment(config, max(now, before) if level in DATED else now)
     require_number("revoke: until", until, low=now)
     return Revocation(issuer, level, value, before, until)
 
