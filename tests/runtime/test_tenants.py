@@ -367,4 +367,4 @@ def test_nothing_starts_before_it_must(tenancy: Tenancy) -> None:
     before = threading.active_count()
     tenancy(table.afind)
     assert not table.asked
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # threads of other tests may come to their end
