@@ -90,7 +90,7 @@ def _cold(guard: TokenGuard) -> Walk:
         received = token.encode("ascii")
         if stop == 0:
             return None
-        digest = hashlib.blake2b(received, digest_size=32).digest()
+        digest = hashlib.blake2b(received).digest()
         if stop == 1:
             return None
         memory.get(digest)
@@ -139,7 +139,7 @@ def _warm(guard: TokenGuard) -> Walk:
         received = token.encode("ascii")
         if stop == 0:
             return None
-        digest = hashlib.blake2b(received, digest_size=32).digest()
+        digest = hashlib.blake2b(received).digest()
         if stop == 1:
             return None
         verified = memory.get(digest)

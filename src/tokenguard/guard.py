@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Self, Unpack
 
 from tokenguard._checks import require_field_name, require_flag, require_number, string_tuple
 from tokenguard.config import MAX_LEEWAY, HTTPSettings, Issuer, Limits
 from tokenguard.core import pipeline
-from tokenguard.core.challenge import Challenge, default_realm, write_challenge
-from tokenguard.core.credentials import may_hold_form_token, read_credential
+from tokenguard.core.challenge import Challenge, realm_of, write_challenge
+from tokenguard.core.credentials import may_hold_form_token
 from tokenguard.core.effects import Flow
-from tokenguard.core.model import AccessToken, Credential, Request, Verified
+from tokenguard.core.model import AccessToken, Request, Verified
 from tokenguard.core.requirements import Requirement, Scopes, authorize, one_of
 from tokenguard.core.revocation import Revocation, Store, WhenUnknown, require_when_unknown
 from tokenguard.core.revoking import Named, revoke
+from tokenguard.core.sender import next_nonce
 from tokenguard.core.trust import Senders
 from tokenguard.errors import ConfigurationError, Denied, Unavailable
-from tokenguard.feeds.backchannel import Backchannel
+from tokenguard.feeds.backchannel import MAX_REMEMBERED, Backchannel
 from tokenguard.possession import MTLS, DPoP
 from tokenguard.proxies import TrustedProxies
 from tokenguard.resolver import IssuerResolver
-from tokenguard.runtime import observe
 from tokenguard.runtime.drivers import arun, run
 from tokenguard.runtime.health import Health
 from tokenguard.runtime.http import check_settings
 from tokenguard.runtime.introspector import Clocks
 from tokenguard.runtime.issuers import Issuers, issuer_configs
+from tokenguard.runtime.reporting import Reporting
 from tokenguard.runtime.revoking import Revoking
 from tokenguard.runtime.senders import build_senders
 from tokenguard.runtime.tokencache import BoundedMemory
@@ -40,10 +40,6 @@ from tokenguard.runtime.watching import Watches
 from tokenguard.settings import arguments_from_environ, arguments_from_mapping
 from tokenguard.stores import MemoryRevocations
 from tokenguard.stores.replays import MemoryReplays
-
-#: logout tokens remembered: each is good for minutes only, and nobody but an issuer can make one
-_LOGOUT_TOKENS = 10_000
-_T = TypeVar("_T")
 
 
 class TokenGuard:
@@ -98,8 +94,6 @@ class TokenGuard:
         require_flag("form_body", form_body)
         if not callable(clock) or not callable(monotonic):
             raise ConfigurationError("clock and monotonic must be callables that answer seconds")
-        if realm is not None and (not isinstance(realm, str) or not realm.isprintable() or not realm.isascii()):
-            raise ConfigurationError("realm must be a string of printable ASCII characters")
         require_field_name("request_id_header", request_id_header)
         if not isinstance(limits, Limits) or not isinstance(http, HTTPSettings):
             raise ConfigurationError("limits must be a Limits, http an HTTPSettings")
@@ -113,17 +107,19 @@ class TokenGuard:
         self.form_body = form_body
         self._clock = clock
         self._monotonic = monotonic
-        self._realm = realm or default_realm(audiences[0])
-        self._request_id_header = request_id_header.lower()
+        self._realm = realm_of(realm, audiences[0])
         self._issuers = Issuers(
             listed, resolver, audiences, http, Clocks(clock, monotonic, leeway), limits,
             revocations=store, when_unknown=when_revocations_unknown, replays=replays,
         )  # fmt: skip
         self._ask = self._issuers.ask
+        self._reporting = Reporting(
+            self._ask, form_body=form_body, dpop=dpop is not None, request_id_header=request_id_header
+        )
         self._tokens = BoundedMemory[Verified](token_cache) if token_cache else None
         self._setup = self._issuers.setup(form_body=form_body, tokens=self._tokens, senders=senders)
         self._dpop = dpop
-        self._logouts = Backchannel(BoundedMemory[bool](_LOGOUT_TOKENS))
+        self._logouts = Backchannel(BoundedMemory[bool](MAX_REMEMBERED))
         # an alarm each half second for each connection would be no alarm: the request's own has been
         quiet = dataclasses.replace(self._setup.revocations, alarm=lambda *_: None)
         self._watches = Watches(
@@ -132,17 +128,7 @@ class TokenGuard:
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any]) -> Self:
-        """A guard from a mapping of this class's arguments; issuers, http and limits may be mappings in turn.
-
-        >>> guard = TokenGuard.from_mapping(
-        ...     {
-        ...         "audience": "https://api.example.com",
-        ...         "issuers": [{"issuer": "https://auth.example.com", "profile": "jwt"}],
-        ...     }
-        ... )
-        >>> guard.issuers
-        ('https://auth.example.com',)
-        """
+        """A guard from a mapping of this class's arguments, whose parts may be mappings in turn; see `settings`."""
         return cls(**arguments_from_mapping(settings))
 
     @classmethod
@@ -161,7 +147,7 @@ class TokenGuard:
             begun = pipeline.validate(self._setup, raw, self._clock(), self._monotonic())
             return begun if isinstance(begun, AccessToken) else run(begun, self._ask)
         except (Denied, Unavailable) as error:
-            self._report(error, raw)
+            self._reporting.report(error, raw)
             raise
 
     async def avalidate(self, raw: str) -> AccessToken:
@@ -170,7 +156,7 @@ class TokenGuard:
             begun = pipeline.validate(self._setup, raw, self._clock(), self._monotonic())
             return begun if isinstance(begun, AccessToken) else await arun(begun, self._ask)
         except (Denied, Unavailable) as error:
-            self._report(error, raw)
+            self._reporting.report(error, raw)
             raise
 
     def authenticate(self, request: Request, *, when_revocations_unknown: WhenUnknown | None = None) -> AccessToken:
@@ -183,7 +169,7 @@ class TokenGuard:
             begun = pipeline.authenticate(self._setup, request, now, monotonic, when_unknown=when_revocations_unknown)
             return begun if isinstance(begun, AccessToken) else run(begun, self._ask)
         except (Denied, Unavailable) as error:
-            self._report(error, request)
+            self._reporting.report(error, request)
             raise
 
     async def aauthenticate(
@@ -195,7 +181,7 @@ class TokenGuard:
             begun = pipeline.authenticate(self._setup, request, now, monotonic, when_unknown=when_revocations_unknown)
             return begun if isinstance(begun, AccessToken) else await arun(begun, self._ask)
         except (Denied, Unavailable) as error:
-            self._report(error, request)
+            self._reporting.report(error, request)
             raise
 
     def check(
@@ -210,7 +196,7 @@ class TokenGuard:
             begun = pipeline.check(self._setup, request, wanted, self._clock(), self._monotonic())
             return begun if isinstance(begun, AccessToken) else run(begun, self._ask)
         except (Denied, Unavailable) as error:
-            self._report(error, request)
+            self._reporting.report(error, request)
             raise
 
     async def acheck(
@@ -222,7 +208,7 @@ class TokenGuard:
             begun = pipeline.check(self._setup, request, wanted, self._clock(), self._monotonic())
             return begun if isinstance(begun, AccessToken) else await arun(begun, self._ask)
         except (Denied, Unavailable) as error:
-            self._report(error, request)
+            self._reporting.report(error, request)
             raise
 
     def authorize(self, token: AccessToken, requirement: Requirement) -> None:
@@ -234,7 +220,7 @@ class TokenGuard:
         try:
             authorize(token, requirement, self._clock(), self._setup.leeway, self._setup.revocations.when_unknown)
         except (Denied, Unavailable) as error:
-            self._report(error, None)
+            self._reporting.report(error, None)
             raise
 
     def confirm(self, request: Request, requirement: Requirement) -> AccessToken:
@@ -244,12 +230,12 @@ class TokenGuard:
         `authorize` for a requirement with live=True. Raises `Denied` or `Unavailable`.
         """
         flow = pipeline.confirm(self._setup, request, requirement, self._clock(), self._monotonic())
-        return self._run(flow, request)
+        return self._reporting.run(flow, request)
 
     async def aconfirm(self, request: Request, requirement: Requirement) -> AccessToken:
         """`confirm`, for async code."""
         flow = pipeline.confirm(self._setup, request, requirement, self._clock(), self._monotonic())
-        return await self._arun(flow, request)
+        return await self._reporting.arun(flow, request)
 
     async def until_ended(self, token: AccessToken) -> Denied | Unavailable:
         """Wait until a request with this token would be refused, and give the refusal; for connections that last.
@@ -271,11 +257,11 @@ class TokenGuard:
         Each adapter has a ready-made route that hands them over. Raises `InvalidLogoutToken`, or `Unavailable` if the
         keys can't be had or the revocation was not kept: the same token may then come again.
         """
-        self._run(self._logouts.receive(self._setup, token, self._clock(), self._monotonic()), token)
+        self._reporting.run(self._logouts.receive(self._setup, token, self._clock(), self._monotonic()), token)
 
     async def alogout(self, token: str) -> None:
         """`logout`, for async code."""
-        await self._arun(self._logouts.receive(self._setup, token, self._clock(), self._monotonic()), token)
+        await self._reporting.arun(self._logouts.receive(self._setup, token, self._clock(), self._monotonic()), token)
 
     def challenge(self, error: Denied | Unavailable) -> Challenge:
         """The HTTP answer to a refusal: status, headers (WWW-Authenticate may repeat), and a body to send as JSON."""
@@ -286,12 +272,7 @@ class TokenGuard:
 
         With a nonce comes `Cache-Control: no-store`, which such an answer needs (RFC 9449 8.2).
         """
-        proofs = self._setup.senders.dpop
-        if token is None or proofs is None or proofs.nonces is None or "dpop" not in token.bound_by:
-            return []
-        if proofs.settings.nonces != "always":
-            return []
-        return [("DPoP-Nonce", proofs.nonces.make(self._clock())), ("Cache-Control", "no-store")]
+        return next_nonce(self._setup.senders.dpop, token, self._clock())
 
     def wants_form_body(self, method: str, content_type: str) -> bool:
         """Must an adapter hand over the request's body, since a token may be in it?"""
@@ -384,7 +365,7 @@ class TokenGuard:
         try:
             self._issuers.warm(issuers)
         except Unavailable as error:
-            self._report(error, None)
+            self._reporting.report(error, None)
             raise
 
     async def awarm(self, issuers: Iterable[str] | None = None) -> None:
@@ -392,7 +373,7 @@ class TokenGuard:
         try:
             await self._issuers.awarm(issuers)
         except Unavailable as error:
-            self._report(error, None)
+            self._reporting.report(error, None)
             raise
 
     def close(self) -> None:
@@ -418,35 +399,3 @@ class TokenGuard:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
-
-    # -- inside ----------------------------------------------------------------------------------------------------
-
-    def _run(self, flow: Flow[_T], source: Request | str) -> _T:
-        try:
-            return run(flow, self._ask)
-        except (Denied, Unavailable) as error:
-            self._report(error, source)
-            raise
-
-    async def _arun(self, flow: Flow[_T], source: Request | str) -> _T:
-        try:
-            return await arun(flow, self._ask)
-        except (Denied, Unavailable) as error:
-            self._report(error, source)
-            raise
-
-    def _credential(self, request: Request) -> Credential:
-        setup = self._setup
-        return read_credential(request, form_body=setup.form_body, dpop=setup.senders.dpop is not None)
-
-    def _report(self, error: Denied | Unavailable, source: Request | str | None) -> None:
-        if not observe.wants(error):
-            return
-        token = request_id = None
-        if isinstance(source, Request):
-            request_id = next(iter(source.header_values(self._request_id_header)), None)
-            with contextlib.suppress(Denied):
-                token = self._credential(source).token
-        elif isinstance(source, str):
-            token = source
-        observe.refused(error, token=token, request_id=request_id)

@@ -64,6 +64,16 @@ def arguments_from_mapping(settings: Mapping[str, Any]) -> dict[str, Any]:
     `replays` of dpop may be the URL of a `RedisReplays`, or a mapping of its settings. The store of revocations is one,
     the URL of a Redis or Valkey, or a mapping: of the arguments of `RedisRevocations` if it has a `source`, else of
     those of `MemoryRevocations`.
+
+    >>> from tokenguard import TokenGuard
+    >>> guard = TokenGuard.from_mapping(
+    ...     {
+    ...         "audience": "https://api.example.com",
+    ...         "issuers": [{"issuer": "https://auth.example.com", "profile": "jwt"}],
+    ...     }
+    ... )
+    >>> guard.issuers
+    ('https://auth.example.com',)
     """
     arguments = known_settings(settings, GUARD_SETTINGS, "")
     for name in ("audience", "issuers"):

@@ -230,6 +230,28 @@ async def test_an_answer_from_before_the_removal_is_not_kept(tenancy: Tenancy) -
     assert await averdict(guard, RED.mint()) == UNKNOWN
 
 
+@pytest.mark.timeout(60)
+async def test_an_old_answer_that_comes_late_brings_no_issuer_back(tenancy: Tenancy) -> None:
+    """The table was read before its row went, and the answer arrives after the guard was told."""
+    answers = [settings_of(RED), None]
+    read, go = threading.Event(), threading.Event()
+
+    async def find(_issuer: str) -> Issuer | None:
+        answer = answers.pop(0)
+        read.set()
+        await asyncio.to_thread(go.wait, PATIENCE)
+        return answer
+
+    guard = tenancy(find)
+    token = RED.mint()
+    early = asyncio.create_task(averdict(guard, token))
+    await asyncio.to_thread(read.wait, PATIENCE)
+    guard.remove_issuer(RED.issuer)
+    go.set()
+    assert await early == "user-1"
+    assert await averdict(guard, token) == UNKNOWN
+
+
 def test_one_that_is_added_to_the_list_is_looked_up_no_more(tenancy: Tenancy) -> None:
     """And removed from the list it is the table's again."""
     table = Table(settings_of(RED))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from runtime.support import IO_THREAD, PATIENCE, Clock, averdict, until, verdict
+from runtime.support import IO_THREAD, PATIENCE, Clock, averdict, io_threads, until, verdict
 from runtime.tenancy import UNKNOWN, UNRESOLVED, Table, Tenancy, served, settings_of, tenant
 from tokenguard import ClientSecret, Introspection, errors
 from tokenguard.testing import LocalIssuer
@@ -364,7 +364,7 @@ async def test_cancelling_one_who_waits_leaves_the_look_up_to_the_others(tenancy
 def test_nothing_starts_before_it_must(tenancy: Tenancy) -> None:
     """No look-up and no thread when built, so that servers may fork."""
     table = both()
-    before = threading.active_count()
+    before = io_threads()
     tenancy(table.afind)
     assert not table.asked
-    assert threading.active_count() == before
+    assert io_threads() == before

@@ -193,7 +193,7 @@ def test_health_has_numbers_and_the_failing_ones(issuer: LocalIssuer, tenancy: T
 def test_health_of_a_guard_without_tenants_does_not_speak_of_them(issuer: LocalIssuer) -> None:
     """Its shape is what it was."""
     guard = TokenGuard(audience="a", issuers=[Issuer(issuer.issuer, jwks=issuer.jwks)])
-    assert set(guard.health().as_dict()) == {"ready", "issuers", "introspection"}
+    assert set(guard.health().as_dict()) == {"ready", "issuers", "introspection", "revocations"}
 
 
 @pytest.mark.timeout(60)

@@ -76,7 +76,7 @@ def test_a_token_is_remembered_by_a_digest(issuer: LocalIssuer, protect: Protect
     token = issuer.mint()
     guard.validate(token)
     [(key, value)] = guard._setup.tokens._entries.items()  # type: ignore[union-attr]
-    assert len(key) == 32
+    assert len(key) == 64
     assert token.split(".")[2].encode() not in key
     assert token.split(".")[2] not in repr(tuple(value))
 

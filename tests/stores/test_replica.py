@@ -343,7 +343,8 @@ def test_a_follower_of_a_client_of_ones_own(join: Join, shared: Valkey, writer: 
 
 def test_sixty_four_threads_write_and_check(join: Join, shared: Valkey, writer: Member) -> None:
     """What one has written, it finds at once, and all find all in the end; no thread is left."""
-    direct, replica, other = join(shared), *(join(shared, mode="replica").follows() for _ in range(2))
+    direct = join(shared, timeout=30)
+    replica, other = (join(shared, mode="replica", timeout=30).follows() for _ in range(2))
 
     def work(number: int) -> None:
         through = (direct, replica)[number % 2]

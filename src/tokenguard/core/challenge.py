@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from tokenguard.errors import Denied, Unavailable, UseDPoPNonce
+from tokenguard.errors import ConfigurationError, Denied, Unavailable, UseDPoPNonce
 from tokenguard.possession import DPoP
 
 # what error_description may hold (RFC 6750 3); the fixed sentences do, this is for whoever adds one
@@ -82,9 +82,11 @@ def _body(error: Denied | Unavailable) -> dict[str, Any]:
     return described if error.error is None else {"error": error.error, **described}
 
 
-def default_realm(audience: str) -> str:
-    """The host of an audience that is a URL; any other audience whole."""
+def realm_of(realm: str | None, audience: str) -> str:
+    """The realm that is set, or the host of an audience that is a URL, or any other audience whole."""
+    if realm is not None and (not isinstance(realm, str) or not realm.isprintable() or not realm.isascii()):
+        raise ConfigurationError("realm must be a string of printable ASCII characters")
     try:
-        return urlsplit(audience).hostname or audience
+        return realm or urlsplit(audience).hostname or audience
     except ValueError:
         return audience

@@ -10,7 +10,7 @@ three times what it does elsewhere (benchmarks/README.md).
 
 from __future__ import annotations
 
-import hashlib
+from hashlib import blake2b
 from typing import TypeAlias
 
 from tokenguard.core import jws
@@ -117,13 +117,15 @@ def recall(setup: Setup, token: str, now: float, monotonic: float) -> Presented:
     then it goes the whole way again, so that a service in which every token is remembered still refreshes its keys,
     and notices when they are too old to serve.
     """
-    received = jws.received_bytes(token, setup.limits)
-    # what can only be a JWT, and is none, is not worth more
-    if setup.introspecting is None and received.count(b".") != 2:
+    limits = setup.limits
+    is_usual = type(token) is str and len(token) <= limits.token and token.isascii()
+    received = token.encode() if is_usual else jws.received_bytes(token, limits)
+    # what can only be a JWT, and is none, is not worth more (counting would cost as much as half the digest)
+    if setup.introspecting is None and b"." not in received:
         raise jws.not_three_segments(received)
     if setup.tokens is None:
         return received, b"", None
-    digest = hashlib.blake2b(received, digest_size=32).digest()
+    digest = blake2b(received).digest()  # a keyword for a shorter one would cost a fifth more
     verified = setup.tokens.get(digest)
     if verified is None:
         return received, digest, None
@@ -165,7 +167,8 @@ def _validate(setup: Setup, presented: Presented, now: float, monotonic: float) 
     verified = yield from vouch(setup, presented, now, monotonic)
     if verified.binding is not None or setup.senders.must_be_bound:
         refuse_without_request(verified)
-    return (yield from admit(setup.revocations, verified, now, live=False, when_unknown=None))
+    known = admit_known(setup.revocations, verified, now)
+    return known or (yield from admit(setup.revocations, verified, now, live=False, when_unknown=None))
 
 
 def _authorized(setup: Setup, begun: Begun, requirement: Requirement, now: float) -> Flow[AccessToken]:
@@ -179,24 +182,27 @@ def vouch(setup: Setup, presented: Presented, now: float, monotonic: float, *, l
 
     `live`: an issuer that is asked about it in place of a local check must be asked now.
     """
-    received, digest, verified = presented
-    if verified is None:
-        if setup.introspecting is not None:
-            asked = whom_to_ask(setup, setup.introspecting, received)
-            if asked is not None:
-                return (yield from verify_remotely(setup, asked, received, now, live=live))
-        verified = yield from verify(setup, received, now, monotonic)
-        if verified.id is None:
-            verified = verified._replace(fingerprint=fingerprint(received))
-        if setup.tokens is not None:
-            setup.tokens.put(digest, verified)
-        if setup.tenants is not None:
-            setup.tenants.touch(verified.configured)
-    return verified
+    if presented[2] is None and setup.introspecting is None:
+        return verify(setup, presented, now, monotonic)  # the usual way, without a flow around it
+    return _vouch(setup, presented, now, monotonic, live=live)
 
 
-def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[Verified]:
-    """A token that nobody has seen: form, issuer, key, signature, claims."""
+def _vouch(setup: Setup, presented: Presented, now: float, monotonic: float, *, live: bool) -> Flow[Verified]:
+    received, _, verified = presented
+    if verified is not None:
+        return verified
+    if setup.introspecting is not None:
+        asked = whom_to_ask(setup, setup.introspecting, received)
+        if asked is not None:
+            return (yield from verify_remotely(setup, asked, received, now, live=live))
+    return (yield from verify(setup, presented, now, monotonic))
+
+
+def verify(  # noqa: PLR0912 - in one place, since each call would cost (see above)
+    setup: Setup, presented: Presented, now: float, monotonic: float
+) -> Flow[Verified]:
+    """A token that nobody has seen: form, issuer, key, signature, claims. Then it is remembered."""
+    received, digest, _ = presented
     signing_input, header_segment, payload_segment, signature_segment = jws.split(received)
     settled = setup.headers.get(header_segment)
     header = settled.header if settled else jws.read_header(header_segment, setup.algorithms, setup.limits)
@@ -235,6 +241,12 @@ def verify(setup: Setup, received: bytes, now: float, monotonic: float) -> Flow[
     except (Denied, Unavailable) as refusal:
         refusal.issuer = trusted.config.issuer
         raise
+    if verified.id is None:
+        verified = verified._replace(fingerprint=fingerprint(received))
+    if setup.tokens is not None:
+        setup.tokens.put(digest, verified)
+    if setup.tenants is not None:
+        setup.tenants.touch(verified.configured)
     return verified
 
 

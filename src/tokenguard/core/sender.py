@@ -11,7 +11,7 @@ from tokenguard.core.confirmation import Binding
 from tokenguard.core.dpop import Asked, check_first, check_proof, record_use
 from tokenguard.core.effects import AnswerFailed, Flow, RecordProof
 from tokenguard.core.forwarded import client_url
-from tokenguard.core.model import Credential, Request, Verified
+from tokenguard.core.model import AccessToken, Credential, Request, Verified
 from tokenguard.core.mtls import check_certificate
 from tokenguard.core.trust import Proofs, Senders
 from tokenguard.errors import Denied, InvalidDPoPProof, InvalidToken, Reason, Unavailable
@@ -116,3 +116,12 @@ def _addressed(request: Request, base_url: str | None, proxies: TrustedProxies |
         raise InvalidDPoPProof(Reason.PROOF_TARGET, "the request has no absolute URL")
     _, slash, path = rest.partition("/")
     return base_url.removesuffix("/") + slash + path
+
+
+def next_nonce(proofs: Proofs | None, token: AccessToken | None, now: float) -> list[tuple[str, str]]:
+    """Headers for the answer to a request that this token let in; none where no nonce is wanted (RFC 9449 8.2)."""
+    if token is None or proofs is None or proofs.nonces is None or "dpop" not in token.bound_by:
+        return []
+    if proofs.settings.nonces != "always":
+        return []
+    return [("DPoP-Nonce", proofs.nonces.make(now)), ("Cache-Control", "no-store")]

@@ -15,6 +15,8 @@ from tokenguard.errors import Denied, InvalidLogoutToken, Reason, Unavailable
 
 # what an intermediary keeps of an answer would stand for the next logout, too (Back-Channel Logout 2.8)
 _UNCACHED = ("Cache-Control", "no-store")
+#: logout tokens remembered: each is good for minutes only, and nobody but an issuer can make one
+MAX_REMEMBERED = 10_000
 
 
 class Backchannel:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from redis import asyncio as client_library
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import ConnectionError, NoScriptError, RedisError, ResponseError  # noqa: A004 - theirs is meant
 
 from tokenguard.core.effects import AnswerFailed
 from tokenguard.core.model import Verified
@@ -170,6 +170,7 @@ class Server:
             socket_connect_timeout=self._timeout,
             socket_timeout=None,  # each question has its own
             retry=Retry(NoBackoff(), 1),  # for a connection that was closed while idle; every command may come twice
+            retry_on_error=[ConnectionError],  # which older versions of the client would not retry otherwise
             protocol=2,
         )
         return client_library.Redis.from_pool(pool)  # which closes it, too
