@@ -52,7 +52,7 @@ _BATCH = 500
 _PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 #: seconds that an idle follower waits on the stream before it makes sure
 _TICK = 0.5
-#: seconds; a clock set back by more has what seemed to be over loaded again. Revocations outlast tokens by more than this
+#: seconds; a clock set back by more has what seemed to be over loaded again. Revocations outlast tokens by more
 _SET_BACK = 60.0
 #: ended entries that are forgotten a tick
 _CLEARED = 2000
