@@ -241,3 +241,10 @@ def test_a_forked_child_goes_on_with_what_its_parent_held(store: MemoryRevocatio
     assert store.find(token(), NOW) is not None
     clock.now = 200.0
     assert store.state(NOW + 200).entries == 0
+
+
+def test_a_look_at_the_state_does_not_take_long(store: MemoryRevocations, clock: Clock) -> None:
+    """However many have ended at once: an event loop may be waiting for it. The next look goes on."""
+    store.add([revocation(Level.SESSION, f"s-{number}", until=NOW + 60) for number in range(12_000)], NOW)
+    clock.now = HOUR
+    assert [store.state(NOW + HOUR).entries for _ in range(4)] == [7_000, 2_000, 0, 0]

@@ -14,6 +14,9 @@ from tokenguard.errors import ConfigurationError
 from tokenguard.runtime import forksafe
 from tokenguard.stores.book import RevocationBook
 
+#: ended entries that a look at the state clears away: some milliseconds, where a million would take a second
+_CLEARED_AT_A_LOOK = 5_000
+
 
 class MemoryRevocations:
     """A guard's store by default: for a service of one process, or of processes that are each told.
@@ -50,9 +53,9 @@ class MemoryRevocations:
         return self._book.held(now)
 
     def state(self, now: float) -> StoreState:
-        """For health endpoints; other processes never learn of a revocation here."""
+        """For health endpoints; other processes never learn of a revocation here. Counts what is yet to be cleared."""
         with self._lock:
-            self._book.clear_ended(now)
+            self._book.clear_ended(now, most=_CLEARED_AT_A_LOOK)
             return StoreState("MemoryRevocations", "memory", len(self._book), lag=0.0, worst_case_delay=0.0)
 
     def renew_after_fork(self) -> None:
