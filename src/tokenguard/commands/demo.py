@@ -95,7 +95,8 @@ def run_demo(app: str) -> Iterator[Outcome]:
 
             def revoke(token: str) -> None:
                 for guard in guards:
-                    guard.revoke(token)
+                    with suppress(Denied, Unavailable):  # the table shows what comes of it
+                        guard.revoke(token)
 
             for attempt in _tries(issuer, silent, url + _PATH, revoke):
                 with _log() as reasons:
