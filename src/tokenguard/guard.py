@@ -122,7 +122,9 @@ class TokenGuard:
         self._logouts = Backchannel(BoundedMemory[bool](MAX_REMEMBERED))
         # an alarm each half second for each connection would be no alarm: the request's own has been
         quiet = dataclasses.replace(self._setup.revocations, alarm=lambda *_: None)
-        self._watches = Watches(lambda token: pipeline.reconsider(self._setup, quiet, token, clock()), self._ask)
+        self._watches = Watches(
+            lambda token: pipeline.reconsider(self._setup, quiet, token, clock(), monotonic()), self._ask
+        )
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any]) -> Self:
@@ -238,14 +240,15 @@ class TokenGuard:
     async def until_ended(self, token: AccessToken) -> Denied | Unavailable:
         """Wait until a request with this token would be refused, and give the refusal; for connections that last.
 
-        Noticed within a second: that it expired (with the leeway) or was revoked here, or that nothing can tell and the
-        policy is to refuse then. An issuer that is asked about tokens is not asked again. Takes a token of this guard.
+        Noticed within a second: that it expired (with the leeway), was revoked here, or is from an issuer that was
+        removed; or that nothing can tell and the policy is to refuse then. Keys that the issuer withdrew end nothing,
+        and one that is asked about tokens is not asked again. Takes a token of this guard.
         """
         return await self._watches.until_ended(token)
 
     @property
     def takes_logouts(self) -> bool:
-        """Are the logout tokens of any issuer believed (`Issuer.logout`)?"""
+        """Are the logout tokens of any issuer believed (`Issuer.logout`)? With an `IssuerResolver` they may be."""
         return self._logouts.takes(self._setup)
 
     def logout(self, token: str) -> None:

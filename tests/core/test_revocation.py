@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from core.strategies import json_values, properties
 from tokenguard import Issuer
+from tokenguard.config import MAX_LEEWAY
 from tokenguard.core.revocation import MAX_TIME, Level, Revocation, fingerprint, last_moment
 from tokenguard.errors import ConfigurationError
 
@@ -92,6 +93,6 @@ def test_a_fingerprint_is_of_what_was_signed_or_of_everything() -> None:
 
 def test_a_token_lives_as_long_as_its_issuer_says() -> None:
     """By clocks that may differ from ours by the leeway, at both ends of its life."""
-    assert last_moment(Issuer(ISSUER, max_lifetime=600), 1_000, 30) == 1_660
+    assert last_moment(Issuer(ISSUER, max_lifetime=600), 1_000) == 1_600 + 2 * MAX_LEEWAY
     with pytest.raises(ConfigurationError, match=r"Issuer\.max_lifetime"):
-        last_moment(Issuer(ISSUER), 1_000, 30)
+        last_moment(Issuer(ISSUER), 1_000)

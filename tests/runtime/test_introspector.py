@@ -191,7 +191,7 @@ async def test_a_live_route_takes_no_answer_to_a_question_sent_before(issuer: Lo
     assert [(await one).subject for one in live_ones] == ["user-1"] * 10
     assert [await first, await joined] == ["user-1"] * 2
     assert len(questions(issuer)) == 2
-    assert guard.health().introspection[0].running == 0
+    await asyncio.to_thread(until, lambda: guard.health().introspection[0].running == 0)
 
 
 def test_a_live_route_needs_an_issuer_that_can_be_asked(issuer: LocalIssuer, protect: Protect) -> None:
@@ -210,6 +210,27 @@ def test_a_live_route_checks_scopes_as_any_other(issuer: LocalIssuer, protect: P
     guard = protect(issuer, introspection=asked_at(issuer))
     for token in (issuer.mint(scope="orders:list"), issuer.mint_opaque()):
         assert live(guard, token) == "insufficient_scope"
+
+
+def test_nobody_is_asked_about_a_token_that_its_sender_may_not_use(issuer: LocalIssuer, protect: Protect) -> None:
+    """Whoever stole a bound token without its key has no questions sent, again and again, in its owner's name."""
+    guard = protect(issuer, introspection=asked_at(issuer))
+    for cnf in ({"jkt": "A" * 43}, {"x5t#S256": "A" * 43}, {}):
+        assert live(guard, issuer.mint(scope="orders:read", cnf=cnf)) == "not_bound"
+    assert questions(issuer) == []
+
+
+def test_a_live_refusal_says_whose_token_it_was(issuer: LocalIssuer, protect: Protect) -> None:
+    """For the log: by then the token has been verified here."""
+    guard = protect(issuer, introspection=asked_at(issuer))
+    token = issuer.mint(client_id="client-7", jti="token-7")
+    issuer.revoke(token)
+    with pytest.raises(errors.InvalidToken) as refusal:
+        guard.check(bearing(token), requirement=Requirement(live=True))
+    told = refusal.value
+    assert (told.reason, told.issuer, told.client_id, told.token_id) == (
+        Reason.INACTIVE, issuer.issuer, "client-7", "token-7",
+    )  # fmt: skip
 
 
 async def test_async_routes_ask_the_same_way(issuer: LocalIssuer, protect: Protect) -> None:

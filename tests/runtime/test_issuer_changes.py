@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from runtime.asking import asked_at, bearing
-from runtime.support import JWKS, PATIENCE, Protect, averdict, until, verdict
-from runtime.tenancy import UNKNOWN, Table, Tenancy, settings_of, tenant
+from runtime.support import JWKS, PATIENCE, Clock, Protect, averdict, until, verdict
+from runtime.tenancy import UNKNOWN, UNRESOLVED, Table, Tenancy, settings_of, tenant
 from tokenguard import ClientSecret, Introspection, Issuer, IssuerResolver, Requirement, TokenGuard, errors
 from tokenguard.errors import ConfigurationError
 from tokenguard.testing import LocalIssuer
@@ -137,6 +137,19 @@ async def test_a_request_under_way_ends_as_it_would_have(issuer: LocalIssuer, pr
     assert await averdict(guard, issuer.mint()) == UNKNOWN
 
 
+async def test_what_lasts_ends_with_the_trust_in_its_issuer() -> None:
+    """A connection that a removed issuer's token opened, as the next request with that token would be refused."""
+    guard = guard_of(RED, BLUE)
+    token, other = [await guard.avalidate(each.mint(client_id="c-1")) for each in (RED, BLUE)]
+    guard.remove_issuer(RED.issuer)
+    end = await guard.until_ended(token)
+    assert (end.reason, end.issuer, end.client_id) == (UNKNOWN, RED.issuer, "c-1")
+    goes_on = asyncio.create_task(guard.until_ended(other))
+    assert (await guard.until_ended(token)).reason == UNKNOWN
+    assert not goes_on.done()
+    goes_on.cancel()
+
+
 @pytest.mark.timeout(60)
 def test_threads_see_each_change_whole() -> None:
     """Sixteen of them, while another adds and removes: no verdict but those that there can be."""
@@ -179,6 +192,23 @@ def test_a_tenant_that_left_the_table_is_refused_from_the_next_request_on(tenanc
     guard.remove_issuer(RED.issuer)
     assert verdict(guard, token) == "user-1"
     assert table.asked == {RED.issuer: 3, BLUE.issuer: 1}
+
+
+@pytest.mark.parametrize("kind", ["find", "afind"])
+async def test_what_lasts_ends_when_a_tenant_has_left_the_table(tenancy: Tenancy, clock: Clock, kind: str) -> None:
+    """When its answer has grown old; where the table can't tell, as a request would; and not before."""
+    table = Table(settings_of(RED), settings_of(BLUE))
+    guard = tenancy(getattr(table, kind), ttl=60, retry_after=1)
+    red, blue = [await guard.avalidate(each.mint()) for each in (RED, BLUE)]
+    del table.rows[RED.issuer]
+    goes_on = asyncio.create_task(guard.until_ended(blue))
+    guard.remove_issuer(RED.issuer)
+    assert (await guard.until_ended(red)).reason == UNKNOWN
+    assert not goes_on.done()
+    assert table.asked[BLUE.issuer] == 1
+    table.fault = OSError()
+    clock.advance(61)
+    assert (await goes_on).reason == UNRESOLVED
 
 
 @pytest.mark.timeout(60)

@@ -14,13 +14,14 @@ import pytest
 
 from runtime.support import Clock, averdict, verdict
 from tokenguard import ClaimNames, ClientSecret, Introspection, Issuer, MemoryRevocations, TokenGuard, errors
+from tokenguard.config import MAX_LEEWAY
 from tokenguard.core.model import AccessToken
+from tokenguard.core.revocation import MAX_TIME
 from tokenguard.errors import ConfigurationError, InvalidToken, Reason, RevocationFailed
 from tokenguard.testing import LocalIssuer, SigningKey
 
 OTHER = "https://other.test"
 LIFETIME = 3_600.0
-LEEWAY = 30.0
 #: the time of day at which each test begins
 START = 1_800_000_000.0
 IDENTITY: dict[str, Any] = {"jti": "t-1", "sid": "s-1", "sub": "alice", "client_id": "c-1"}
@@ -88,7 +89,7 @@ def test_a_whole_token_is_revoked(guard: TokenGuard, local: LocalIssuer, jti: st
     token = mint(local, jti=jti)
     revocation = guard.revoke(guard.validate(token) if verified else token)
     assert verdict(guard, token) == Reason.REVOKED
-    assert (revocation.level, revocation.until) == ("token", START + LIFETIME + LEEWAY)
+    assert (revocation.level, revocation.until) == ("token", START + LIFETIME + MAX_LEEWAY)
     assert revocation.value.startswith("t-1" if jti else "fingerprint:")
     assert verdict(guard, mint(local, jti=jti and "t-2", sub="bob")) == "bob"
     guard.revoke(token)
@@ -106,6 +107,31 @@ def test_an_ecdsa_signature_spelled_anew_hides_no_token(guard: TokenGuard, local
     assert verdict(guard, respelled) == "alice"
     guard.revoke(token)
     assert verdict(guard, respelled) == Reason.REVOKED
+
+
+def test_a_revocation_lasts_for_the_service_with_the_most_leeway(local: LocalIssuer, day: Clock) -> None:
+    """Whoever revokes may have less than another who shares the store, as a command has that knows the default only."""
+    store = MemoryRevocations()
+    issuer = Issuer(local.issuer, jwks=local.jwks, max_lifetime=LIFETIME)
+    strict, lenient = (
+        TokenGuard(audience=local.audience, issuers=[issuer], clock=day, revocations=store, leeway=leeway)
+        for leeway in (0, MAX_LEEWAY)
+    )
+    whole, named = mint(local), mint(local, jti="t-2", sid="s-2", iat=START + MAX_LEEWAY, exp=START + LIFETIME)
+    strict.revoke(whole)
+    strict.revoke(session="s-2")
+    day.advance(LIFETIME + MAX_LEEWAY - 1)
+    assert [verdict(lenient, token) for token in (whole, named)] == [Reason.REVOKED] * 2
+
+
+@pytest.mark.parametrize("exp", [START + 1, 1e15], ids=["ended a moment ago", "never ends"])
+def test_a_verified_token_can_be_revoked_whenever_it_ends(local: LocalIssuer, day: Clock, exp: float) -> None:
+    """A route that revokes its own token is not to fail because that ended meanwhile, or names a time without end."""
+    guard = TokenGuard(audience=local.audience, issuers=[Issuer(local.issuer, jwks=local.jwks)], clock=day, leeway=0)
+    token = guard.validate(mint(local, exp=exp))
+    day.advance(2 * MAX_LEEWAY)
+    revocation = guard.revoke(token)
+    assert START < revocation.until <= MAX_TIME
 
 
 @pytest.mark.parametrize("raw", ["nonsense", "expired", "forged"])
@@ -134,11 +160,11 @@ def test_what_is_issued_after_goes_on(guard: TokenGuard, local: LocalIssuer, day
 
 
 def test_a_revocation_ends_when_no_token_it_hits_is_alive(guard: TokenGuard, local: LocalIssuer) -> None:
-    """The issuer's longest lifetime from then, and the leeway of both clocks; or what the caller says."""
+    """The issuer's longest lifetime from then, and the most leeway of both clocks; or what the caller says."""
     revocation = guard.revoke(subject="alice", issuer=local.issuer)
-    assert (revocation.before, revocation.until) == (START, START + LIFETIME + 2 * LEEWAY)
+    assert (revocation.before, revocation.until) == (START, START + LIFETIME + 2 * MAX_LEEWAY)
     later = guard.revoke(client="c-1", issuer=local.issuer, before=START + 100)
-    assert later.until == START + 100 + LIFETIME + 2 * LEEWAY
+    assert later.until == START + 100 + LIFETIME + 2 * MAX_LEEWAY
     session = guard.revoke(session="s-1", issuer=local.issuer, until=START + 5)
     assert (session.before, session.until) == (math.inf, START + 5)
 

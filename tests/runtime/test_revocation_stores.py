@@ -25,6 +25,8 @@ _SESSION: Any = (Level.SESSION, "s-1", float("inf"), 4e9)
 LIVE = Requirement(live=True)
 OPEN, CLOSED = Requirement(when_revocations_unknown="open"), Requirement(when_revocations_unknown="closed")
 SECRET = "secret-of-the-store"
+_ANY = [AnswerFailed("down", 7), KeyError(SECRET), StopIteration(SECRET), StopAsyncIteration(SECRET)]
+FAILURES = pytest.mark.parametrize("failure", _ANY, ids=lambda each: type(each).__name__)
 
 
 class Remote:
@@ -144,7 +146,7 @@ def test_a_remote_store_is_asked_on_every_request(build: Build, local: LocalIssu
 
 
 @pytest.mark.parametrize("number", range(3), ids=["remote", "copy", "only finds"])
-@pytest.mark.parametrize("failure", [AnswerFailed("down", 7), KeyError(SECRET)], ids=lambda each: type(each).__name__)
+@FAILURES
 def test_where_nobody_can_tell_the_policy_decides(
     build: Build, local: LocalIssuer, caplog: pytest.LogCaptureFixture, number: int, failure: Exception
 ) -> None:
@@ -163,6 +165,42 @@ def test_where_nobody_can_tell_the_policy_decides(
     told = alarm.__dict__["tokenguard"]
     assert (told["event"], told["client_id"], told["jti"]) == ("let_in_unconfirmed", "c-1", "t-1")
     assert SECRET not in caplog.text + str(unavailable.value) + unavailable.value.hint
+
+
+@FAILURES
+def test_a_store_that_begins_to_fail_is_believed_of_remembered_tokens_no_more(
+    build: Build, local: LocalIssuer, failure: Exception
+) -> None:
+    """The short way of a remembered token ends where the long one of a new token does, under either policy."""
+    for policy in ("closed", "open"):
+        failing: list[Exception] = []
+        store = OnlyFinds(lambda *_, failing=failing: _raising(failing[0])() if failing else None)
+        guard, remembered = build(store, when_revocations_unknown=policy), local.mint(sub="alice")
+        assert verdict(guard, remembered) == "alice"
+        failing.append(failure)
+        expected = Reason.REVOCATIONS_UNAVAILABLE if policy == "closed" else "alice"
+        for token in (remembered, local.mint(sub="alice")):
+            told = [verdict(guard, token), asyncio.run(averdict(guard, token)), checked(guard, token, Requirement())]
+            assert told == [expected] * 3
+
+
+@pytest.mark.parametrize("answer", [True, False, "revoked", {}], ids=repr)
+def test_what_a_store_answers_that_is_no_revocation_tells_nothing(
+    build: Build, local: LocalIssuer, answer: Any
+) -> None:
+    """From memory or when asked, of new tokens and remembered ones: the policy decides."""
+
+    class Strange(Remote):
+        async def ask(self, token: Verified, now: float) -> Any:  # noqa: ARG002
+            return answer
+
+    answers = [None]
+    guard, remembered = build(OnlyFinds(lambda *_: answers[0])), local.mint()
+    assert verdict(guard, remembered) == "user-1"
+    answers[0] = answer
+    for asked, token in ((guard, remembered), (guard, local.mint()), (build(Strange()), remembered)):
+        assert verdict(asked, token) == Reason.REVOCATIONS_UNAVAILABLE
+    assert build(Strange(), when_revocations_unknown="open").validate(remembered).is_unconfirmed
 
 
 @pytest.mark.parametrize("policy", ["closed", "open"])
@@ -234,7 +272,7 @@ def test_a_copy_that_is_behind_can_have_the_store_asked(build: Build, local: Loc
     assert verdict(build(OnlyFinds(_raising(AskRemotely("behind")))), token) == Reason.REVOCATIONS_UNAVAILABLE
 
 
-@pytest.mark.parametrize("failure", [AnswerFailed("down", 3), KeyError(SECRET)], ids=lambda each: type(each).__name__)
+@FAILURES
 def test_a_write_that_fails_raises(build: Build, failure: Exception) -> None:
     """Sync and async, one and many; so does looking through a store that can't be read."""
     guard = build(Remote(failure))
@@ -282,6 +320,8 @@ def test_after_close_a_remote_store_is_not_asked(build: Build, local: LocalIssue
     assert verdict(guard, local.mint()) == Reason.REVOCATIONS_UNAVAILABLE
     with pytest.raises(RevocationFailed):
         guard.revoke(session="s-1")
+    with pytest.raises(Unavailable):
+        list(guard.revocations.held())
 
 
 def test_a_store_is_attached_once_and_closed_on_its_loop(build: Build, local: LocalIssuer) -> None:
@@ -337,6 +377,16 @@ def test_what_is_no_store_is_refused_when_built(build: Build, store: object) -> 
     """A class is not one yet."""
     with pytest.raises(ConfigurationError, match="revocations must be a store"):
         build(store)
+
+
+def test_what_answers_from_memory_is_no_coroutine(build: Build) -> None:
+    """It would hit every token: a coroutine that nobody awaits is not None."""
+
+    class Waits:
+        async def find(self, token: Verified, now: float) -> Revocation | None: ...
+
+    with pytest.raises(ConfigurationError, match="find answers from memory"):
+        build(Waits())
 
 
 @pytest.mark.parametrize("policy", ["", "half", None, True])

@@ -54,6 +54,7 @@ class World:
         self.rounds = Rounds()
         self.ended: dict[str, Denied | Unavailable | Exception] = {}
         self.looked: list[str | None] = []
+        self.expired: Denied | None = None
         self.remote = False
         self.questions: list[Future[None]] = []
         self.asked_about = asyncio.Event()
@@ -62,6 +63,8 @@ class World:
     def look(self, token: AccessToken) -> Flow[None]:
         """As the pipeline does; with `remote`, by a question."""
         self.looked.append(token.id)
+        if self.expired is not None and token.id in self.ended:
+            raise self.expired
         if self.remote:
             yield RefreshKeys(token.issuer, wait=True)
         if token.id in self.ended:
@@ -173,6 +176,33 @@ async def test_a_store_is_asked_about_all_at_once(world: World, tokens: list[Acc
     assert await waiting[1] is REVOKED
     for task in waiting:
         task.cancel()
+
+
+async def test_a_store_that_hangs_keeps_nobody_from_being_told(world: World, tokens: list[AccessToken]) -> None:
+    """That a token has expired is known without it; when it answers at last, that counts too."""
+    world.remote = True
+    waiting = [asyncio.create_task(world.watch.until_ended(token)) for token in tokens]
+    await world.asked_about.wait()
+    world.expired = world.ended["a"] = REVOKED
+    await world.rounds.idle()
+    world.rounds.begin()
+    assert await waiting[0] is REVOKED
+    assert len(world.questions) == 3, "nothing is asked again that has no answer yet"
+    world.ended["b"] = REVOKED
+    for question in world.questions:
+        question.set_result(None)
+    assert await waiting[1] is REVOKED
+    waiting[2].cancel()
+
+
+async def test_what_nobody_foresaw_of_a_question_ends_the_connection(world: World, tokens: list[AccessToken]) -> None:
+    """That of the token it was about."""
+    world.remote = True
+    a, b, _ = (asyncio.create_task(world.watch.until_ended(token)) for token in tokens)
+    await world.asked_about.wait()
+    world.questions[0].set_exception(RuntimeError("a defect"))
+    assert (await a).reason is Reason.CHECK_FAILED
+    assert not b.done()
 
 
 async def test_what_nobody_foresaw_ends_the_connections(world: World, tokens: list[AccessToken]) -> None:

@@ -216,3 +216,35 @@ def test_a_closed_member_ends_its_follower_whatever_the_server_does(join: Join, 
     for member in members:
         thread = member._io._thread
         assert thread is None or not thread.is_alive()
+
+
+def test_health_alone_notices_that_a_server_is_back(join: Join, kept_valkey: Valkey, clock: Clock) -> None:
+    """Who is not ready gets no requests, so none can be waited for; it is tried once a second, whoever looks."""
+    member = join(kept_valkey, create=True, monotonic=clock)
+    member.write(revocation())
+    kept_valkey.kill()
+    with pytest.raises(AnswerFailed):
+        member.find(token())
+    begun = []
+    member.store._begin = lambda work: begun.append(member.begin(work))
+    for _ in range(3):
+        assert not member.store.state(NOW).serving
+    (tried,) = begun
+    tried.result()
+    kept_valkey.start()
+    assert not member.store.state(NOW).serving
+    clock.advance(1)
+    until(lambda: member.store.state(NOW).serving)
+    assert len(begun) == 2
+
+
+def test_a_store_that_lost_its_epoch_does_not_serve_because_it_answers(join: Join, shared: Valkey) -> None:
+    """Looking at health makes nothing whole."""
+    member = join(shared)
+    with pytest.raises(AnswerFailed, match="no epoch"):
+        member.find(token())
+    member.begin(member.store._try_again()).result()
+    assert not member.store.state(NOW).serving
+    join(shared).create()
+    member.begin(member.store._try_again()).result()
+    assert member.store.state(NOW).serving

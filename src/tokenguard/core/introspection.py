@@ -14,7 +14,7 @@ from tokenguard.config import Limits
 from tokenguard.core import strict_json
 from tokenguard.core.claims import read_claims
 from tokenguard.core.effects import Outcome
-from tokenguard.core.model import Verified
+from tokenguard.core.model import INTROSPECTED, Verified
 from tokenguard.core.trust import Trusted
 from tokenguard.errors import InvalidToken, Reason
 
@@ -84,7 +84,7 @@ def _read_active(members: Mapping[str, Any], payload: bytes, trusted: Trusted) -
     claims = {"iss": trusted.config.issuer, "exp": math.inf, **members}
     if believed_audience:
         claims["aud"] = next(iter(trusted.audiences))
-    verified = read_claims(claims, payload, trusted, generation=0, introspected=True)
+    verified = read_claims(claims, payload, trusted, generation=INTROSPECTED, introspected=True)
     return verified._replace(audience=()) if believed_audience else verified
 
 

@@ -14,7 +14,8 @@ from tokenguard.core.effects import Flow
 from tokenguard.core.forms import NUMBERS
 from tokenguard.core.keyuse import verify_signature
 from tokenguard.core.revocation import Level, Revocation, last_moment
-from tokenguard.core.trust import Setup, Trusted, find_issuer
+from tokenguard.core.tenants import resolved_issuer
+from tokenguard.core.trust import Setup, Trusted, listed_issuer
 from tokenguard.errors import Denied, InvalidLogoutToken, InvalidToken, Reason, Unavailable
 from tokenguard.logout import BackchannelLogout
 
@@ -47,7 +48,7 @@ def _read(setup: Setup, token: str, now: float, monotonic: float) -> Flow[Logout
     signing_input, header_segment, payload_segment, signature_segment = jws.split(received)
     # iss chooses whose keys and rules hold; nothing else of it is used until the signature holds
     claims = jws.read_payload(payload_segment, setup.limits)[1]
-    trusted = find_issuer(setup, claims)
+    trusted = listed_issuer(setup, claims) or (yield from resolved_issuer(setup, claims.get("iss"), monotonic))
     try:
         settings = trusted.config.logout
         if settings is None:
@@ -88,7 +89,7 @@ def _read_claims(
         _check_audience(claims, settings)
         issued_at = _check_times(claims, settings, now, leeway)
         _check_kind(claims)
-        until = last_moment(trusted.config, max(now, issued_at), leeway)
+        until = last_moment(trusted.config, max(now, issued_at))
         revocation = _revocation(claims, settings, issued_at, until)
     except InvalidToken as refusal:
         refusal.token_id = token_id

@@ -71,6 +71,10 @@ class Credential(NamedTuple):
         return f"Credential({self.scheme!r})"
 
 
+#: the generation of what an issuer said when asked: no key stands for it
+INTROSPECTED = 0
+
+
 class Verified(NamedTuple):
     """What a token says that passed every check of the token itself. Shared by all who present it, so immutable.
 

@@ -18,13 +18,13 @@ from tokenguard.core.claims import check_now, read_claims, run_checks
 from tokenguard.core.credentials import read_credential
 from tokenguard.core.effects import Flow
 from tokenguard.core.keyuse import candidates, is_signed, newer_keys, no_key, usable_keys
-from tokenguard.core.model import AccessToken, Credential, Request, Verified
+from tokenguard.core.model import INTROSPECTED, AccessToken, Credential, Request, Verified
 from tokenguard.core.remote import confirm_live, verify_remotely, whom_to_ask
 from tokenguard.core.requirements import Requirement, authorize
 from tokenguard.core.revocation import Lookup, WhenUnknown, fingerprint
 from tokenguard.core.revoked import admit, admit_known
 from tokenguard.core.sender import ask_first_use, confirm_sender, refuse_without_request
-from tokenguard.core.tenants import resolved_issuer
+from tokenguard.core.tenants import check_trusted, resolved_issuer
 from tokenguard.core.trust import SettledHeader, Setup, check_header, find_issuer, listed_issuer
 from tokenguard.errors import Denied, MissingToken, Unavailable
 
@@ -99,10 +99,14 @@ def validate(setup: Setup, token: str, now: float, monotonic: float) -> Begun:
     return _validate(setup, presented, now, monotonic)
 
 
-def reconsider(setup: Setup, lookup: Lookup, token: AccessToken, now: float) -> Flow[None]:
-    """A token that was let in before: would it be let in now? For what goes on for longer than a request."""
+def reconsider(setup: Setup, lookup: Lookup, token: AccessToken, now: float, monotonic: float) -> Flow[None]:
+    """A token that was let in before: would it be let in now? For what goes on for longer than a request.
+
+    Its signature is not looked at again, and an issuer that is asked about tokens is not asked.
+    """
     verified = token._verified  # noqa: SLF001 - what is checked again is what was checked
     check_now(verified, now, setup.leeway)
+    yield from check_trusted(setup, verified, monotonic)
     yield from admit(lookup, verified, now, live=False, when_unknown=None)
 
 
@@ -150,6 +154,8 @@ def _authenticate(  # noqa: PLR0917 - what one request is
             question = confirm_sender(setup.senders, request, credential, verified, now, seen=seen)
             if question is not None:
                 yield from ask_first_use(question, verified)
+        if live and verified.generation != INTROSPECTED:
+            yield from confirm_live(setup, verified, presented[0], monotonic)
         return (yield from admit(setup.revocations, verified, now, live=live, when_unknown=when_unknown))
     except Denied as refusal:
         refusal.schemes = (credential.scheme,)
@@ -174,26 +180,22 @@ def _authorized(setup: Setup, begun: Begun, requirement: Requirement, now: float
 def vouch(setup: Setup, presented: Presented, now: float, monotonic: float, *, live: bool = False) -> Flow[Verified]:
     """One token, whoever presents it: what is remembered of it, or what its signature or its issuer says.
 
-    `live`: its issuer must be asked about it now.
+    `live`: an issuer that is asked about it in place of a local check must be asked now.
     """
-    if presented[2] is None and setup.introspecting is None and not live:
+    if presented[2] is None and setup.introspecting is None:
         return verify(setup, presented, now, monotonic)  # the usual way, without a flow around it
     return _vouch(setup, presented, now, monotonic, live=live)
 
 
 def _vouch(setup: Setup, presented: Presented, now: float, monotonic: float, *, live: bool) -> Flow[Verified]:
     received, _, verified = presented
-    if verified is None:
-        if setup.introspecting is not None:
-            asked = whom_to_ask(setup, setup.introspecting, received)
-            if asked is not None:
-                return (yield from verify_remotely(setup, asked, received, now, live=live))
-        verified = yield from verify(setup, presented, now, monotonic)
-    if live:
-        name = verified.configured
-        trusted = setup.issuers.get(name) or (yield from resolved_issuer(setup, name, monotonic))
-        yield from confirm_live(setup, trusted, received)
-    return verified
+    if verified is not None:
+        return verified
+    if setup.introspecting is not None:
+        asked = whom_to_ask(setup, setup.introspecting, received)
+        if asked is not None:
+            return (yield from verify_remotely(setup, asked, received, now, live=live))
+    return (yield from verify(setup, presented, now, monotonic))
 
 
 def verify(  # noqa: PLR0912 - in one place, since each call would cost (see above)

@@ -12,6 +12,7 @@ from tokenguard.core.claims import check_now, run_checks
 from tokenguard.core.effects import AnswerFailed, Flow, Introspect, Outcome
 from tokenguard.core.model import Verified
 from tokenguard.core.revocation import fingerprint
+from tokenguard.core.tenants import resolved_issuer
 from tokenguard.core.trust import Introspecting, Setup, Trusted, find_issuer, listed_issuer
 from tokenguard.errors import ConfigurationError, Denied, InvalidToken, Reason, Unavailable
 
@@ -88,16 +89,22 @@ def verify_remotely(
     return verified if verified.id is not None else verified._replace(fingerprint=fingerprint(received))
 
 
-def confirm_live(setup: Setup, trusted: Trusted, received: bytes) -> Flow[None]:
+def confirm_live(setup: Setup, verified: Verified, received: bytes, monotonic: float) -> Flow[None]:
     """Ask the issuer now about a JWT that was verified locally: does it still count?
 
     Where it can't be asked, the store of revocations must be one that can be: `admit` then asks that.
     """
-    if trusted.answers is None and setup.revocations.can_ask:
-        return
-    outcome = yield from _ask(trusted, received, live=True)
-    if not outcome.active:
-        raise InvalidToken(outcome.reason, outcome.hint)
+    name = verified.configured
+    try:
+        trusted = setup.issuers.get(name) or (yield from resolved_issuer(setup, name, monotonic))
+        if trusted.answers is None and setup.revocations.can_ask:
+            return
+        outcome = yield from _ask(trusted, received, live=True)
+        if not outcome.active:
+            raise InvalidToken(outcome.reason, outcome.hint)
+    except (Denied, Unavailable) as refusal:
+        refusal.concerns(verified.issuer, verified.client_id, verified.id)
+        raise
 
 
 def _ask(trusted: Trusted, received: bytes, *, live: bool) -> Flow[Outcome]:

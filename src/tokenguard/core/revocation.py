@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Literal, Protocol, Self, TypeAlias
 
 from tokenguard._checks import require_number
-from tokenguard.config import Issuer
+from tokenguard.config import MAX_LEEWAY, Issuer
 from tokenguard.core import jws
 from tokenguard.core.model import Verified
 from tokenguard.errors import ConfigurationError
@@ -142,8 +142,8 @@ def fingerprint(received: bytes) -> str:
     return FINGERPRINT_PREFIX + hashlib.sha256(what).hexdigest()
 
 
-def last_moment(config: Issuer, issued: float, leeway: float) -> float:
-    """From when on no token of this issuer that was issued until `issued` is alive.
+def last_moment(config: Issuer, issued: float) -> float:
+    """From when on no token of this issuer that was issued until `issued` is alive, at whichever service.
 
     Raises `ConfigurationError` where nothing bounds how long its tokens live.
     """
@@ -151,7 +151,8 @@ def last_moment(config: Issuer, issued: float, leeway: float) -> float:
         raise ConfigurationError(
             f"how long tokens of {config.issuer} live is not known: set Issuer.max_lifetime, or say `until`"
         )
-    return issued + config.max_lifetime + 2 * leeway
+    # its clock may be ahead of ours, and that of whoever lets its tokens in behind
+    return min(issued + config.max_lifetime + 2 * MAX_LEEWAY, MAX_TIME)
 
 
 def require_when_unknown(name: str, value: object) -> None:

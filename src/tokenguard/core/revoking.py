@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 from tokenguard._checks import require_number
-from tokenguard.config import Issuer
+from tokenguard.config import MAX_LEEWAY, Issuer
 from tokenguard.core import pipeline
 from tokenguard.core.effects import AnswerFailed, Flow, WriteRevocations
 from tokenguard.core.model import AccessToken
-from tokenguard.core.revocation import DATED, Level, Revocation, last_moment
+from tokenguard.core.revocation import DATED, MAX_TIME, Level, Revocation, last_moment
+from tokenguard.core.tenants import resolved_issuer
 from tokenguard.core.trust import Setup, configured_for
-from tokenguard.errors import ConfigurationError, Reason, RevocationFailed
+from tokenguard.errors import ConfigurationError, InvalidToken, Reason, RevocationFailed
 
 
 class Named(TypedDict, total=False):
@@ -22,7 +23,7 @@ class Named(TypedDict, total=False):
     `id`: the token of this jti. `session`: the tokens of a session or family (see `ClaimNames.session`).
     `subject`, `client`: those of a user, or of a client. `everything`: True for all that the issuer issued.
 
-    `issuer`: whose; may be left out where one is configured. `before`, `until`: epoch seconds. What was issued later
+    `issuer`: whose; may be left out where there is just one. `before`, `until`: epoch seconds. What was issued later
     than `before` goes on: by default now for a subject, a client and everything; for a session nothing does. From
     `until` on none of it is alive, and the revocation is forgotten: by default the longest that a token can live, for
     which `Issuer.max_lifetime` must be set.
@@ -46,7 +47,7 @@ def revoke(
 ) -> Flow[Revocation]:
     """Have the store keep the revocation of a token, or of what is named."""
     if token is None:
-        revocation = _of_names(setup, named, now)
+        revocation = yield from _of_names(setup, named, now, monotonic)
     else:
         if named.keys() - {"until"}:
             raise ConfigurationError("revoke: a token says itself whose it is; beside it goes only until")
@@ -56,7 +57,7 @@ def revoke(
             # a forged token would revoke someone else's: only one that its issuer vouches for is looked into
             presented = pipeline.recall(setup, token, now, monotonic)
             token = AccessToken((yield from pipeline.vouch(setup, presented, now, monotonic)))
-        revocation = _of_token(setup, token, named.get("until"), now)
+        revocation = yield from _of_token(setup, token, named.get("until"), now, monotonic)
     yield from keep((revocation,))
     return revocation
 
@@ -69,16 +70,18 @@ def keep(revocations: tuple[Revocation, ...]) -> Flow[None]:
         raise RevocationFailed(Reason.REVOCATION_FAILED, str(failure)).after(failure.retry_after) from None
 
 
-def _of_token(setup: Setup, token: AccessToken, until: float | None, now: float) -> Revocation:
+def _of_token(setup: Setup, token: AccessToken, until: float | None, now: float, monotonic: float) -> Flow[Revocation]:
     value = token.id or token.fingerprint
     if value is None:
         raise ConfigurationError("revoke: this token has neither id nor fingerprint")
     if until is None and token.expires_at != math.inf:
-        until = token.expires_at + setup.leeway
-    return _checked(setup, token.issuer, Level.TOKEN, value, math.inf, until, now)
+        # for the services with the most leeway, which may share the store; one that ended a moment ago may be revoked
+        until = min(max(token.expires_at + MAX_LEEWAY, now), MAX_TIME)
+    config = yield from _settings_for(setup, token.issuer, monotonic)
+    return _checked(config, token.issuer, Level.TOKEN, value, math.inf, until, now)
 
 
-def _of_names(setup: Setup, named: Named, now: float) -> Revocation:
+def _of_names(setup: Setup, named: Named, now: float, monotonic: float) -> Flow[Revocation]:
     unknown = named.keys() - Named.__annotations__.keys()
     if unknown:
         raise ConfigurationError(f"revoke: {min(unknown)} is no argument of it")
@@ -91,30 +94,33 @@ def _of_names(setup: Setup, named: Named, now: float) -> Revocation:
     ((level, value),) = values.items()
     issuer = named.get("issuer")
     if issuer is None:
-        if len(setup.issuers) != 1:
-            raise ConfigurationError("revoke: issuer must say whose it is, since several are configured")
-        (issuer,) = setup.issuers
+        if setup.only is None or setup.of_many_tenants:
+            raise ConfigurationError("revoke: issuer must say whose it is, since there may be several")
+        issuer = setup.only.config.issuer
     before = named.get("before")
     if before is None:
         before = now if level in DATED else math.inf
     else:
         require_number("revoke: before", before, low=0)
-    return _checked(setup, issuer, level, value, before, named.get("until"), now)  # type: ignore[arg-type] # Revocation looks
+    config = yield from _settings_for(setup, issuer, monotonic)
+    return _checked(config, issuer, level, value, before, named.get("until"), now)  # type: ignore[arg-type] # Revocation looks
 
 
 def _checked(  # noqa: PLR0917 - what a revocation consists of
-    setup: Setup, issuer: str, level: Level, value: str, before: float, until: float | None, now: float
+    config: Issuer, issuer: str, level: Level, value: str, before: float, until: float | None, now: float
 ) -> Revocation:
-    config = require_ours(setup, issuer)
     if until is None:
-        until = last_moment(config, max(now, before) if level in DATED else now, setup.leeway)
+        until = last_moment(config, max(now, before) if level in DATED else now)
     require_number("revoke: until", until, low=now)
     return Revocation(issuer, level, value, before, until)
 
 
-def require_ours(setup: Setup, issuer: str) -> Issuer:
+def _settings_for(setup: Setup, issuer: str, monotonic: float) -> Flow[Issuer]:
     """The settings for an issuer that a revocation names; an unknown one would hit nothing, in silence."""
     config = configured_for(setup, issuer)
-    if config is None:
-        raise ConfigurationError(f"revoke: {issuer!r} is none of the configured issuers (compared exactly)")
-    return config
+    if config is not None:
+        return config
+    try:
+        return (yield from resolved_issuer(setup, issuer, monotonic)).config
+    except InvalidToken:  # which is how a token would be refused
+        raise ConfigurationError(f"revoke: {issuer!r} is none of the configured issuers (compared exactly)") from None

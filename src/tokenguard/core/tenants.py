@@ -7,8 +7,9 @@ from dataclasses import fields
 
 from tokenguard.config import Issuer
 from tokenguard.core.effects import AnswerFailed, Flow, ResolveIssuer
+from tokenguard.core.model import Verified
 from tokenguard.core.trust import Setup, Trusted, unknown_issuer
-from tokenguard.errors import ConfigurationError, Reason, Unavailable
+from tokenguard.errors import ConfigurationError, Denied, Reason, Unavailable
 
 #: what the operator set, as hints call it
 LOOK_UPS = "IssuerResolver.resolve"
@@ -35,6 +36,18 @@ def resolved_issuer(setup: Setup, name: object, monotonic: float) -> Flow[Truste
     if trusted is None:
         raise unknown_issuer(setup)
     return trusted
+
+
+def check_trusted(setup: Setup, verified: Verified, monotonic: float) -> Flow[None]:
+    """Refuse a token whose issuer was one of ours when it was let in, and is none now."""
+    name = verified.configured
+    if name in setup.issuers or (setup.tenants is not None and setup.tenants.reuse(name, monotonic) is not None):
+        return
+    try:
+        yield from resolved_issuer(setup, name, monotonic)
+    except (Denied, Unavailable) as refusal:
+        refusal.concerns(verified.issuer, verified.client_id, verified.id)
+        raise
 
 
 def issuer_of(name: str, answer: object) -> Issuer:

@@ -30,8 +30,8 @@ class Backchannel:
         self._received = received
 
     def takes(self, setup: Setup) -> bool:
-        """Are the logout tokens of any issuer believed?"""
-        return any(trusted.config.logout is not None for trusted in setup.issuers.values())
+        """Are the logout tokens of any issuer believed, or may they be, of one that is looked up?"""
+        return setup.tenants is not None or any(trusted.config.logout is not None for trusted in setup.issuers.values())
 
     def receive(self, setup: Setup, token: str, now: float, monotonic: float) -> Flow[None]:
         """End what a logout token names. Raises `InvalidLogoutToken` or `Unavailable`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from itertools import islice
@@ -31,6 +32,8 @@ class Revoking:
         find, ask = getattr(store, "find", None), getattr(store, "ask", None)
         if isinstance(store, type | str | bytes) or not (callable(find) or callable(ask)):  # text has a method find
             raise ConfigurationError("revocations must be a store: with a method find(token, now), or ask(token, now)")
+        if inspect.iscoroutinefunction(find):
+            raise ConfigurationError("revocations: find answers from memory and is no coroutine; what must wait is ask")
         self._store = store
         self._io = io
         self._clock = clock
@@ -86,14 +89,17 @@ class Revoking:
     def held(self) -> Iterator[Revocation]:
         """All in the store that have not ended. Raises `Unavailable` where it can't be read."""
         now = self._clock()
-        if hasattr(self._store, "held"):
-            yield from self._store.held(now)
-            return
-        if not hasattr(self._store, "pages"):
-            raise ConfigurationError("the store of revocations can't be listed: it has neither held nor pages")
-        pages = self._store.pages(now)
-        while page := self._begin(_next(pages)).result():
-            yield from page
+        try:
+            if hasattr(self._store, "held"):
+                yield from self._store.held(now)
+                return
+            if not hasattr(self._store, "pages"):
+                raise ConfigurationError("the store of revocations can't be listed: it has neither held nor pages")
+            pages = self._store.pages(now)
+            while page := self._begin(_next(pages)).result():
+                yield from page
+        except AnswerFailed as failure:
+            raise Unavailable(Reason.REVOCATIONS_UNAVAILABLE, str(failure)).after(failure.retry_after) from None
 
     def write_all(self, revocations: Iterable[Revocation]) -> Iterator[int]:
         """Write however many, a batch a step, each of which tells how many it was. What has ended is left out.
@@ -137,7 +143,7 @@ async def _answer(ask: Callable[..., Awaitable[_T]], *question: Any) -> _T:
     try:
         async with asyncio.timeout(_TIMEOUT):
             return await ask(*question)
-    except (AnswerFailed, StopAsyncIteration):
+    except AnswerFailed:
         raise
     except TimeoutError:
         raise AnswerFailed(f"the store of revocations did not answer within {_TIMEOUT} s") from None
@@ -147,12 +153,7 @@ async def _answer(ask: Callable[..., Awaitable[_T]], *question: Any) -> _T:
 
 async def _next(pages: AsyncIterator[Sequence[Revocation]]) -> Sequence[Revocation]:
     """The next page that holds something, or an empty one at the end."""
-    page: Sequence[Revocation] = ()
-    try:
-        while not page:
-            page = await _answer(anext, pages)
-    except StopAsyncIteration:
-        pass
-    except AnswerFailed as failure:
-        raise Unavailable(Reason.REVOCATIONS_UNAVAILABLE, str(failure)).after(failure.retry_after) from None
-    return page
+    page: Sequence[Revocation] | None = ()
+    while page is not None and not page:
+        page = await _answer(anext, pages, None)
+    return page or ()

@@ -1,4 +1,7 @@
-"""When a token ends that a connection was opened with: one task an event loop looks after all of them."""
+"""When a token ends that a connection was opened with: one task an event loop looks after all of them.
+
+A second one asks, while there is something to ask.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from tokenguard.runtime.drivers import Ask, arun
 #: why a token is no longer good: what a request with it would now get
 End: TypeAlias = Denied | Unavailable
 Look: TypeAlias = Callable[[AccessToken], Flow[None]]
+_Watched: TypeAlias = tuple[asyncio.Future[End], AccessToken]
 
 #: seconds between two looks, so that an end is seen within one second, on a busy loop too
 INTERVAL = 0.5
@@ -50,6 +54,7 @@ class TokenWatch:
         self._pause = pause
         self._watched: dict[asyncio.Future[End], AccessToken] = {}
         self._task: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
 
     async def until_ended(self, token: AccessToken) -> End:
         """Wait until a request with this token would be refused, and give the refusal."""
@@ -62,27 +67,32 @@ class TokenWatch:
             return await ended
         finally:
             del self._watched[ended]
-            if not self._watched and self._task is not None:
-                self._task.cancel()
-                self._task = None
+            if not self._watched:
+                for task in (self._task, self._asking):
+                    if task is not None:
+                        task.cancel()
+                self._task = self._asking = None
 
     async def _watch(self) -> None:
         try:
             while True:
-                await self._look_at_all()
+                unknown = await self._look_at_all()
+                # beside the looks: a store that hangs must keep nobody from being told that a token has expired
+                if unknown and (self._asking is None or self._asking.done()):
+                    self._asking = asyncio.create_task(self._find_out(unknown), name="tokenguard-watch-asks")
                 await self._pause(INTERVAL)
         except Exception as cause:  # what no test foresaw must not leave connections open that nobody watches
             for ended in list(self._watched):
-                _settle(ended, Unavailable(Reason.CHECK_FAILED, observe.unforeseen(cause)))
+                _settle(ended, _failed(cause))
             self._task = None
 
-    async def _look_at_all(self) -> None:
-        watched = list(self._watched.items())
+    async def _look_at_all(self) -> list[_Watched]:
+        """Settle what is known here, without a task of its own, which would cost ten times the look; the rest."""
+        watched, unknown = list(self._watched.items()), list[_Watched]()
         for first in range(0, len(watched), _AT_A_TIME):
-            some = watched[first : first + _AT_A_TIME]
-            # what is known here is told without a task of its own, which would cost ten times the look
-            unknown = [self._find_out(ended, token) for ended, token in some if self._must_ask(ended, token)]
-            await asyncio.gather(*unknown) if unknown else await asyncio.sleep(0)
+            unknown += [each for each in watched[first : first + _AT_A_TIME] if self._must_ask(*each)]
+            await asyncio.sleep(0)
+        return unknown
 
     def _must_ask(self, ended: asyncio.Future[End], token: AccessToken) -> bool:
         """Settle what is known without a question."""
@@ -97,11 +107,21 @@ class TokenWatch:
         flow.close()
         return True
 
-    async def _find_out(self, ended: asyncio.Future[End], token: AccessToken) -> None:
+    async def _find_out(self, unknown: list[_Watched]) -> None:
+        for first in range(0, len(unknown), _AT_A_TIME):
+            await asyncio.gather(*(self._ask_about(*each) for each in unknown[first : first + _AT_A_TIME]))
+
+    async def _ask_about(self, ended: asyncio.Future[End], token: AccessToken) -> None:
         try:
             await arun(self._look(token), self._ask)
         except (Denied, Unavailable) as end:
             _settle(ended, end)
+        except Exception as cause:  # as above
+            _settle(ended, _failed(cause))
+
+
+def _failed(cause: Exception) -> Unavailable:
+    return Unavailable(Reason.CHECK_FAILED, observe.unforeseen(cause))
 
 
 def _settle(ended: asyncio.Future[End], end: End) -> None:

@@ -8,6 +8,7 @@ seen after milliseconds, and after `max_lag` the copy alone lets nobody in any m
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -26,6 +27,8 @@ from tokenguard.stores.wire import Keys
 Mode: TypeAlias = Literal["direct", "replica"]
 WhenLagging: TypeAlias = Literal["closed", "direct", "open"]
 
+#: seconds between two attempts to reach a server that failed, when nothing else asks it
+_PAUSE = 1.0
 _PREFIX = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
 
 
@@ -80,6 +83,7 @@ class RedisRevocations:
         self._max_lag, self._when_lagging = max_lag, when_lagging
         self._begin: Callable[[Coroutine[Any, Any, None]], object] | None = None
         self._last_error = ""
+        self._tried_again_at = -math.inf
         self._book = RevocationBook(max_entries, monotonic)
         self._replica: Replica | None = None
         if mode == "replica":
@@ -136,9 +140,17 @@ class RedisRevocations:
     # -- the rest --------------------------------------------------------------------------------------------------
 
     def state(self, now: float) -> StoreState:  # noqa: ARG002 - the port's
-        """For `guard.health()`. Not serving: it was asked, or followed, and failed."""
+        """For `guard.health()`. Not serving: it was asked, or followed, and failed.
+
+        A store that only answers when asked is asked once more then, now and again: a service that gets no requests
+        while it is not ready would otherwise never be.
+        """
         replica = self._replica
         if replica is None:
+            if self._last_error and self._begin is not None and self._monotonic() >= self._tried_again_at + _PAUSE:
+                self._tried_again_at = self._monotonic()
+                with contextlib.suppress(AnswerFailed):
+                    self._begin(self._try_again())
             return StoreState(
                 "RedisRevocations", "direct", None, 0.0, 0.0, serving=not self._last_error, last_error=self._last_error
             )
@@ -157,6 +169,14 @@ class RedisRevocations:
     async def close(self) -> None:
         """Release the connections."""
         await self._server.close()
+
+    async def _try_again(self) -> None:
+        try:
+            epoch, _ = await self._server.marks()
+        except AnswerFailed as failure:
+            self._last_error = str(failure)
+        else:
+            self._last_error = "" if epoch or self._create else UNMARKED
 
     def _finding(self) -> Callable[[Verified, float], Revocation | None]:
         """`find` of this mode, which is called on every request: with the least of look-ups (0.5 µs, not 1.0)."""
