@@ -9,15 +9,16 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, RawPostDataException
 from django.http.response import HttpResponseBase
 
+from tokenguard import asgi, wsgi
 from tokenguard._forms import UNSEARCHABLE
-from tokenguard.asgi import client_certificate, sent_target
 from tokenguard.core.credentials import read_credential
 from tokenguard.core.model import AccessToken, Form, Request
 from tokenguard.core.requirements import Requirement
+from tokenguard.core.target_uri import request_url
 from tokenguard.django.conf import Conf
 from tokenguard.errors import Denied, MissingToken, Unavailable
 from tokenguard.guard import TokenGuard
-from tokenguard.wsgi import EnvironRequest, form_of, raw_target
+from tokenguard.wsgi import EnvironRequest, form_of
 
 _R = TypeVar("_R", bound=HttpResponseBase)
 
@@ -120,14 +121,14 @@ class DjangoRequest(EnvironRequest):
         except DisallowedHost:
             host = ""
         scope = getattr(self._request, "scope", None)
-        target = raw_target(self._request.META) if scope is None else sent_target(scope)
-        return f"{self._request.scheme}://{host}{target or self._request.get_full_path()}"
+        target = wsgi.sent_target(self._request.META, "utf-8") if scope is None else asgi.sent_target(scope)
+        return request_url(self._request.scheme or "", host, target)
 
     @property
     def client_certificate(self) -> bytes | None:  # type: ignore[override] # computed for the few who ask
         """In DER, as the server of WSGI or ASGI gives it."""
         scope = getattr(self._request, "scope", None)
-        return super().client_certificate if scope is None else client_certificate(scope)
+        return super().client_certificate if scope is None else asgi.client_certificate(scope)
 
 
 def _asked(request: HttpRequest, guard: TokenGuard) -> DjangoRequest:
