@@ -57,27 +57,43 @@ async def aadmit(request: HttpRequest, conf: Conf, access: Access) -> HttpRespon
 
 
 def check(request: HttpRequest, guard: TokenGuard, requirement: Requirement) -> AccessToken:
-    """Authenticate once per request, authorize each time. The token is kept as `request.access_token`."""
+    """Authenticate once per request, authorize each time.
+
+    The token is kept as `request.access_token`, whether or not it is enough here: whoever looks next must not take its
+    proof for a replay.
+    """
     token = kept_token(request)
-    if token is not None and not requirement.live:
-        guard.authorize(token, requirement)
-        return token
-    asked = _asked(request, guard)
-    if token is not None:
+    if token is None or requirement.live:
+        asked = _asked(request, guard)
+    if token is None:
+        try:
+            token = guard.authenticate(asked, when_revocations_unknown=requirement.when_revocations_unknown)
+        except MissingToken as missing:
+            missing.scope = requirement.scope  # so that the client knows what to ask for
+            raise
+        _keep(request, asked, token)
+    if requirement.live:
         return guard.confirm(asked, requirement)
-    return _keep(request, asked, guard.check(asked, requirement=requirement))
+    guard.authorize(token, requirement)
+    return token
 
 
 async def acheck(request: HttpRequest, guard: TokenGuard, requirement: Requirement) -> AccessToken:
     """`check`, for async code."""
     token = kept_token(request)
-    if token is not None and not requirement.live:
-        guard.authorize(token, requirement)
-        return token
-    asked = _asked(request, guard)
-    if token is not None:
+    if token is None or requirement.live:
+        asked = _asked(request, guard)
+    if token is None:
+        try:
+            token = await guard.aauthenticate(asked, when_revocations_unknown=requirement.when_revocations_unknown)
+        except MissingToken as missing:
+            missing.scope = requirement.scope
+            raise
+        _keep(request, asked, token)
+    if requirement.live:
         return await guard.aconfirm(asked, requirement)
-    return _keep(request, asked, await guard.acheck(asked, requirement=requirement))
+    guard.authorize(token, requirement)
+    return token
 
 
 def with_headers(request: HttpRequest, conf: Conf, response: _R) -> _R:
@@ -145,12 +161,11 @@ def _read_form(request: HttpRequest) -> Form | None:
         return pairs or UNSEARCHABLE
 
 
-def _keep(request: Any, asked: Request, token: AccessToken) -> AccessToken:
+def _keep(request: Any, asked: Request, token: AccessToken) -> None:
     request.access_token = token
     # Another site can make a browser send forms and cookies, but not this header. What Django's test client does, too.
     if asked.form is None or "dpop" in token.bound_by or _is_in_header(asked):
         request._dont_enforce_csrf_checks = True  # noqa: SLF001 - Django has no public name for it
-    return token
 
 
 def _is_in_header(asked: Request) -> bool:
