@@ -105,8 +105,7 @@ class TokenGuard:
 
         #: does it accept tokens in form bodies? Adapters then hand over forms, see `wants_form_body`
         self.form_body = form_body
-        self._clock = clock
-        self._monotonic = monotonic
+        self._clock, self._monotonic = clock, monotonic
         self._realm = realm_of(realm, audiences[0])
         self._issuers = Issuers(
             listed, resolver, audiences, http, Clocks(clock, monotonic, leeway), limits,

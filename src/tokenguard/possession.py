@@ -52,8 +52,9 @@ class DPoP:
     `required`: refuse every token that is not; otherwise they are accepted beside bearer tokens.
     `algorithms`: those that proofs may be signed with, named in challenges.
     `window`: how many seconds ago a proof may have been made; the guard's `leeway` is forgiven for what is ahead.
-    `base_url`: what clients put before the path that the application sees: scheme, host, and the prefix of the path,
-    if a proxy takes one away. Without it the request's own URL counts, as trusted proxies may have forwarded it.
+    `base_url`: what clients put before the path that the application knows: scheme, host, and the prefix of the path,
+    if a proxy takes one away of which the application is not told (`root_path`, SCRIPT_NAME). Without it the request's
+    own URL counts, as trusted proxies may have forwarded it.
     `replays`: where used proofs are remembered, so that each counts once: by default in this process alone. Several
     workers need one for all of them, as `RedisReplays`.
     `nonces`: whether proofs must hold a value that this server made (RFC 9449 9): "always"; "when_clock_off", which

@@ -18,7 +18,8 @@ Form: TypeAlias = bytes | Mapping[str, str] | Iterable[tuple[str, str]]
 class Request:
     """What of an HTTP request decides about its access token; adapters build it.
 
-    `method`, `url`: as the client sent them, the URL absolute. `headers`: a mapping, or (name, value) pairs where
+    `method`, `url`: as the client sent them, the URL absolute; put together by `core.target_uri.request_url` where
+    its host is out of the header Host, which may hold anything. `headers`: a mapping, or (name, value) pairs where
     a repeated field stands twice; names in any case, text or bytes as on the wire. `form`: the body of an
     application/x-www-form-urlencoded request, raw or as pairs; looked at only where the guard allows tokens there.
     `client_certificate`: DER bytes from the TLS layer. `peer`: address of the immediate peer.
