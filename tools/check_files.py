@@ -1,4 +1,4 @@
-"""Check the project's files: none too long or too wide, none that names a machine's path or a package registry's address.
+"""Check the project's files: none too long or wide, none that names a machine's path or a registry's address.
 
 A lock file or a setting that names a registry host works on its writer's machine and nowhere else.
 """
