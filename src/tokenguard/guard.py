@@ -106,7 +106,7 @@ class TokenGuard:
         #: does it accept tokens in form bodies? Adapters then hand over forms, see `wants_form_body`
         self.form_body = form_body
         self._clock, self._monotonic = clock, monotonic
-        self._realm = realm_of(realm, audiences[0])
+        self._dpop, self._realm = dpop, realm_of(realm, audiences[0])
         self._issuers = Issuers(
             listed, resolver, audiences, http, Clocks(clock, monotonic, leeway), limits,
             revocations=store, when_unknown=when_revocations_unknown, replays=replays,
@@ -117,12 +117,13 @@ class TokenGuard:
         )
         self._tokens = BoundedMemory[Verified](token_cache) if token_cache else None
         self._setup = self._issuers.setup(form_body=form_body, tokens=self._tokens, senders=senders)
-        self._dpop = dpop
         self._logouts = Backchannel(BoundedMemory[bool](MAX_REMEMBERED))
         # an alarm each half second for each connection would be no alarm: the request's own has been
         quiet = dataclasses.replace(self._setup.revocations, alarm=lambda *_: None)
         self._watches = Watches(
-            lambda token: pipeline.reconsider(self._setup, quiet, token, clock(), monotonic()), self._ask
+            lambda token: pipeline.reconsider(self._setup, quiet, token, clock(), monotonic()),
+            self._ask,
+            self._reporting.report,
         )
 
     @classmethod
@@ -239,9 +240,8 @@ class TokenGuard:
     async def until_ended(self, token: AccessToken) -> Denied | Unavailable:
         """Wait until a request with this token would be refused, and give the refusal; for connections that last.
 
-        Noticed within a second: that it expired (with the leeway), was revoked here, or is from an issuer that was
-        removed; or that nothing can tell and the policy is to refuse then. Keys that the issuer withdrew end nothing,
-        and one that is asked about tokens is not asked again. Takes a token of this guard.
+        Noticed within a second: expiry (with the leeway), revocation here, removal of the issuer, or that nothing can
+        tell where the policy is to refuse then; not that the issuer withdrew keys, or would call it inactive now.
         """
         return await self._watches.until_ended(token)
 

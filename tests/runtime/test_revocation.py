@@ -299,6 +299,18 @@ def test_a_refusal_names_the_level_and_both_are_audit_events(
     assert not any(secret in caplog.text for secret in (token, "secret-session", "secret-subject"))
 
 
+async def test_a_connection_that_a_revocation_ends_is_an_audit_event(
+    guard: TokenGuard, local: LocalIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a request that is refused is: whoever looks for what a revocation did finds both."""
+    token = guard.validate(mint(local))
+    guard.revoke(session="s-1", issuer=local.issuer)
+    with caplog.at_level(logging.INFO, "tokenguard.audit"):
+        assert (await guard.until_ended(token)).reason is Reason.REVOKED
+    (event,) = [record.__dict__["tokenguard"] for record in caplog.records if record.name == "tokenguard.audit"]
+    assert (event["event"], event["level"], event["jti"]) == ("revoked_token_refused", "session", "t-1")
+
+
 @pytest.mark.req("A-163")
 def test_64_threads_revoke_and_check(guard: TokenGuard, local: LocalIssuer) -> None:
     """From the return of `revoke` on each thread finds its own token refused, and its neighbour's as it should be."""

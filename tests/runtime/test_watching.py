@@ -244,6 +244,8 @@ def test_each_event_loop_has_a_watch_of_its_own(tokens: list[AccessToken]) -> No
     def ask(_: Any) -> Future[None]:
         raise AssertionError
 
-    watches = Watches(look, ask)
+    told: list[object] = []
+    watches = Watches(look, ask, told.append)
     for _ in range(2):
         assert asyncio.run(watches.until_ended(tokens[0])) is REVOKED
+    assert told == [REVOKED, REVOKED], "each end is a refusal to be told of"

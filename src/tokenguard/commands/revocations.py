@@ -160,6 +160,8 @@ def _writing(file: Path) -> Iterator[BinaryIO]:
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as opened:
+            if file.is_file():
+                file.chmod(0o600)  # one that was there keeps its rights when it is opened
             yield opened
     except OSError as cause:
         raise ConfigurationError(f"{file} can't be written: {cause.strerror}") from None

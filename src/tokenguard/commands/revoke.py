@@ -143,7 +143,7 @@ def _revoke(
 def _told(revocation: Revocation, delay: float | None) -> str:
     """What was done, without saying to whom: whoever asked knows, and a terminal may be shared."""
     which = "issued at any time" if revocation.before == math.inf else f"issued until {_date(revocation.before)}"
-    sure = "" if delay is None else f" Every process refuses it within {delay:g} s."
+    sure = "" if delay is None else f" Processes with this guard's settings refuse it within {delay:g} s."
     return f"Revoked: {revocation.level} of {revocation.issuer}, {which}. Kept until {_date(revocation.until)}.{sure}"
 
 

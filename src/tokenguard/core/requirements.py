@@ -224,7 +224,7 @@ def authorize(
                 Reason.LIVE_CHECK_UNAVAILABLE, "Requirement(live=True): authorize() asks nobody; use check or acheck"
             )
         # it was let in by another policy than this route's: that of the guard, or of another route
-        if token.is_unconfirmed and (requirement.when_revocations_unknown or when_unknown) == "closed":
+        if token.is_unconfirmed and (requirement.when_revocations_unknown or when_unknown) != "open":
             raise Unavailable(
                 Reason.REVOCATIONS_UNAVAILABLE,
                 "whether it is revoked could not be told (see when_revocations_unknown)",

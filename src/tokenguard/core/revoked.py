@@ -31,7 +31,7 @@ def admit(
             raise AnswerFailed(f"the store answered with a {type(found).__name__}")
     except Exception as error:  # a store may be anyone's: anything may come
         failure = error if isinstance(error, AnswerFailed) else AnswerFailed(f"the store raised {type(error).__name__}")
-        if live or (when_unknown or lookup.when_unknown) == "closed":
+        if live or (when_unknown or lookup.when_unknown) != "open":
             raise _unavailable(verified, failure) from None
         lookup.alarm(verified, str(failure))
         return AccessToken(verified, unconfirmed=True)

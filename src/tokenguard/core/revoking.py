@@ -24,9 +24,9 @@ class Named(TypedDict, total=False):
     `subject`, `client`: those of a user, or of a client. `everything`: True for all that the issuer issued.
 
     `issuer`: whose; may be left out where there is just one. `before`, `until`: epoch seconds. What was issued later
-    than `before` goes on: by default now for a subject, a client and everything; for a session nothing does. From
-    `until` on none of it is alive, and the revocation is forgotten: by default the longest that a token can live, for
-    which `Issuer.max_lifetime` must be set.
+    than `before`, by the issuer's clock, goes on: by default now for a subject, a client and everything; for a session
+    nothing does. From `until` on the revocation is forgotten: by default when what has been issued by now can't be
+    alive, for which `Issuer.max_lifetime` must be set. A session that goes on at its issuer gets new tokens then.
     """
 
     id: str | None

@@ -42,7 +42,7 @@ class Reporting:
             self.report(error, source)
             raise
 
-    def report(self, error: Denied | Unavailable, source: Source) -> None:
+    def report(self, error: Denied | Unavailable, source: Source = None) -> None:
         """Tell the operator, who may not want to know."""
         if not observe.wants(error):
             return

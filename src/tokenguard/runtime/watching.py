@@ -29,11 +29,15 @@ _AT_A_TIME = 100
 
 
 class Watches:
-    """The watches of a guard, one an event loop. `look`: whether a token still holds; `ask`: answers what that asks."""
+    """The watches of a guard, one an event loop. `look`: whether a token still holds; `ask`: answers what that asks.
 
-    def __init__(self, look: Look, ask: Ask) -> None:
+    `tell`: told of each end, which is a refusal as any other.
+    """
+
+    def __init__(self, look: Look, ask: Ask, tell: Callable[[End], None]) -> None:
         self._look = look
         self._ask = ask
+        self._tell = tell
         self._watches: WeakKeyDictionary[asyncio.AbstractEventLoop, TokenWatch] = WeakKeyDictionary()
 
     async def until_ended(self, token: AccessToken) -> End:
@@ -42,7 +46,9 @@ class Watches:
         watch = self._watches.get(loop)
         if watch is None:
             watch = self._watches[loop] = TokenWatch(self._look, self._ask)
-        return await watch.until_ended(token)
+        end = await watch.until_ended(token)
+        self._tell(end)
+        return end
 
 
 class TokenWatch:
