@@ -1,0 +1,158 @@
+"""Checks of what is revoked, by whom, and for how long."""
+
+from __future__ import annotations
+
+from tools.mutations.mutant import Mutant
+
+SUITES: dict[str, tuple[str, ...]] = {
+    "revoked": ("runtime/test_revocation", "runtime/test_revocation_stores"),
+    "revocation": ("core/test_revocation", "runtime/test_revocation", "stores/test_memory"),
+    "revoking": ("runtime/test_revocation", "runtime/test_revocation_stores"),
+    "logout_token": ("spec/test_backchannel_logout", "core/test_logout_token"),
+    "stores/book": ("stores/test_memory", "runtime/test_revocation"),
+}  # fmt: skip
+
+MUTANTS = [
+    # may a token still be let in
+    Mutant(
+        "revoked",
+        "what is revoked",
+        "raise _revoked(verified, found)\n    return AccessToken(verified)\n\n\ndef admit_known",
+        "pass\n    return AccessToken(verified)\n\n\ndef admit_known",
+    ),
+    Mutant(
+        "revoked",
+        "what is revoked, from memory",
+        "    try:\n        found = find(",
+        "    try:\n        found = None and find(",
+    ),
+    Mutant("revoked", "the route's own policy", "(when_unknown or lookup.when_unknown)", "lookup.when_unknown"),
+    Mutant("revoked", "the guard's policy", "(when_unknown or lookup.when_unknown)", "when_unknown"),
+    Mutant("revoked", "a live route lets nothing pass untold", "if live or (when_unknown", "if (when_unknown"),
+    Mutant("revoked", "a live route asks the store", "if find is None or (live and", "if find is None or (False and"),
+    Mutant("revoked", "whatever a store raises", "except Exception as error:", "except AnswerFailed as error:"),
+    Mutant(
+        "revoked", "who was let in untold is marked", "AccessToken(verified, unconfirmed=True)", "AccessToken(verified)"
+    ),
+    Mutant("revoked", "the alarm", "        lookup.alarm(verified, str(failure))\n", ""),
+    # which tokens a revocation hits
+    Mutant("revocation", "of that issuer alone", "revocation.issuer == token.issuer", "True"),
+    Mutant(
+        "revocation",
+        "of that level and value",
+        "(revocation.level, revocation.value) in levels_of(token)",
+        "revocation.value in [value for _, value in levels_of(token)]",
+    ),
+    Mutant("revocation", "issued by then", "token.issued_at <= revocation.before", "True"),
+    Mutant(
+        "revocation",
+        "without iat",
+        "(token.issued_at is None or token.issued_at <=",
+        "(token.issued_at and token.issued_at <=",
+    ),
+    Mutant("revocation", "until its end", "        and now < revocation.until\n", ""),
+    Mutant("revocation", "without jti", "token.id or token.fingerprint", "token.id"),
+    Mutant(
+        "revocation",
+        "another spelling of a signature",
+        'received.rpartition(b".")[0] if jws.is_signed(received) else received',
+        "received",
+    ),
+    Mutant("revocation", "the later `before` of two", "max(self.before, other.before)", "self.before"),
+    Mutant("revocation", "the later `until` of two", "max(self.until, other.until)", "self.until"),
+    Mutant("revocation", "a lifetime that is not known", "if config.max_lifetime is None:", "if False:"),
+    Mutant("revocation", "how long it is kept", "issued + config.max_lifetime + 2", "issued + 2"),
+    Mutant("revocation", "clocks that differ", "config.max_lifetime + 2 *", "config.max_lifetime + 0 *"),
+    Mutant("revocation", "length of a value", " or len(self.value) > MAX_VALUE", ""),
+    Mutant("revocation", "a value, but for a whole issuer", "if bool(self.value) == (", "if None == ("),
+    Mutant("revocation", "before when, of those that go on", "elif self.level in DATED:", "elif False:"),
+    Mutant("revocation", "a single token is revoked whole", "if self.level is Level.TOKEN:", "if False:"),
+    Mutant("revocation", "names of policies", 'if value not in {"closed", "open"}:', "if False:"),
+    # revoking
+    Mutant("revoking", "a token beside something else", 'if named.keys() - {"until"}:', "if False:"),
+    Mutant("revoking", "arguments that are none", "    if unknown:\n", "    if False:\n"),
+    Mutant("revoking", "those issued later go on", "before = now if level in DATED else math.inf", "before = math.inf"),
+    Mutant("revoking", "kept as long as what it hits", "max(now, before) if level in DATED else now", "now"),
+    Mutant("revoking", "not over already", 'require_number("revoke: until", until, low=now)', "pass"),
+    Mutant(
+        "revoking",
+        "a write that failed",
+        "failure:\n        raise RevocationFailed",
+        "failure:\n        return\n        raise RevocationFailed",
+    ),
+    # logout tokens
+    Mutant("logout_token", "typ", "if header.typ not in settings.types:", "if False:"),
+    Mutant("logout_token", "alg", "frozenset(settings.algorithms)", "setup.algorithms"),
+    Mutant(
+        "logout_token",
+        "the signature",
+        "yield from verify_signature(trusted, header, signing_input, signature, monotonic)",
+        "yield from ()",
+    ),
+    Mutant("logout_token", "jti", "    if token_id is None:\n", "    if False:\n"),
+    Mutant("logout_token", "aud", "name in settings.client_ids for name in named", "True for name in named"),
+    Mutant("logout_token", "each of aud", "not all(name in", "not any(name in"),
+    Mutant("logout_token", "an empty aud", "if not named or not all(", "if not all("),
+    Mutant("logout_token", "exp and iat", "if expires_at is None or issued_at is None:", "if False:"),
+    Mutant("logout_token", "expiry", "if now >= expires_at + leeway:", "if False:"),
+    Mutant("logout_token", "expiry at the very moment", "now >= expires_at", "now > expires_at"),
+    Mutant("logout_token", "iat ahead", "if now < issued_at - leeway:", "if False:"),
+    Mutant("logout_token", "nbf", "if not_before is not None and now < not_before - leeway:", "if False:"),
+    Mutant(
+        "logout_token",
+        "a short life",
+        "<= expires_at - issued_at <= settings.max_lifetime",
+        "<= expires_at - issued_at",
+    ),
+    Mutant("logout_token", "iat before exp", "if not 0 <= expires_at", "if not expires_at"),
+    Mutant(
+        "logout_token",
+        "the event",
+        "if not isinstance(events, dict) or not isinstance(events.get(EVENT), dict):",
+        "if False:",
+    ),
+    Mutant("logout_token", "the event is an object", "not isinstance(events.get(EVENT), dict)", "EVENT not in events"),
+    Mutant("logout_token", "no nonce", 'if "nonce" in claims:', "if False:"),
+    Mutant("logout_token", "no empty nonce", 'if "nonce" in claims:', 'if claims.get("nonce"):'),
+    Mutant("logout_token", "what ends", 'session is not None and settings.ends == "session"', "session is not None"),
+    Mutant(
+        "logout_token",
+        "a later login goes on",
+        "Level.SUBJECT, subject, issued_at, until",
+        "Level.SUBJECT, subject, until, until",
+    ),
+    Mutant("logout_token", "all that may be issued meanwhile", "max(now, issued_at)", "issued_at"),
+    Mutant("logout_token", "names are text", "(not isinstance(value, str) or not value)", "not value"),
+    Mutant("logout_token", "empty names", "(not isinstance(value, str) or not value)", "not isinstance(value, str)"),
+    Mutant(
+        "logout_token",
+        "a boolean is no number",
+        "if type(value) not in NUMBERS:",
+        "if not isinstance(value, int | float):",
+    ),
+    Mutant("logout_token", "huge times", "except OverflowError:", "except ZeroDivisionError:"),
+    # revocations in memory
+    Mutant(
+        "stores/book",
+        "of that issuer alone",
+        "shelf = self._shelves.get(token.issuer)",
+        "shelf = next(iter(self._shelves.values()), None)",
+    ),
+    Mutant("stores/book", "single tokens", "(token.id or token.fingerprint) in tokens\n            or ", ""),
+    Mutant("stores/book", "sessions", "            or token.session in sessions\n", ""),
+    Mutant("stores/book", "subjects", "            or token.subject in subjects\n", ""),
+    Mutant("stores/book", "clients", "            or token.client_id in clients\n", ""),
+    Mutant("stores/book", "whole issuers", "            or issuers\n", ""),
+    Mutant("stores/book", "tokens without jti", "values = (token.id or token.fingerprint,", "values = (token.id,"),
+    Mutant("stores/book", "issued by then", "token.issued_at <= before", "True"),
+    Mutant("stores/book", "without iat", "(token.issued_at is None or", "(token.issued_at and"),
+    Mutant("stores/book", "until its end", ") and now < until:", "):"),
+    Mutant("stores/book", "room", "return room >= len(revocations) or", "return True or"),
+    Mutant("stores/book", "the later ends of two", "max(before, known[0]), max(until, known[1])", "before, until"),
+    Mutant("stores/book", "kept to its end", "math.ceil(revocation.until", "math.floor(revocation.until"),
+    Mutant("stores/book", "a clock that is set ahead", " or monotonic < ending.last", ""),
+    Mutant("stores/book", "a clock that is set back", "if now < ending.mark[1] or", "if"),
+    Mutant("stores/book", "the last of those that end together", "max(ending.last, last)", "last"),
+    Mutant("stores/book", "what was extended", "if mark is None or mark[1] > until:", "if mark is None:"),
+    Mutant("stores/book", "no write takes long", "most=len(revocations) + _CLEARED_AT_ONCE", "most=math.inf"),
+]
