@@ -359,3 +359,18 @@ def test_sixty_four_threads_write_and_check(join: Join, shared: Valkey, writer: 
             done.result()
     until(lambda: other.store.state(NOW).entries == 64 * 20)
     assert len(values(writer.listed())) == 64 * 20
+
+
+def test_what_seemed_over_by_a_clock_that_was_ahead_is_loaded_when_it_is_set_back(
+    join: Join, shared: Valkey, writer: Member
+) -> None:
+    """A machine that wakes with a wrong time takes little into its copy; with the right one the tokens live again."""
+    times = [NOW + 2 * HOUR]
+    writer.write(revocation("before"))
+    replica = join(shared, mode="replica", clock=lambda: times[0]).follows()
+    writer.write(revocation("meanwhile"), revocation("lasts", until=NOW + 4 * HOUR))
+    until(lambda: found_in_copy(replica, "lasts"))
+    assert not found_in_copy(replica, "before")
+    times[0] = NOW
+    until(lambda: found_in_copy(replica, "before"))
+    assert found_in_copy(replica, "meanwhile")

@@ -7,7 +7,7 @@ Reading pages a hash may miss only what was added meanwhile, and that is in the 
 way `wire.PULL` reads marks and records at one moment. Only its answer counts, so that whatever the waiting missed costs
 a tick and no more. Records are numbered without a gap, and the pull begins with the record one already has: if that is
 gone (the stream was trimmed, or lost), or another (a server that was restored from an older copy), everything is loaded
-again.
+again. So it is when the time of day was set back, for what seemed to be over until then was not taken in.
 
 **Lag.** The copy is as old as the sending of the last pull that came up to the tip. That is the heartbeat: no clock but
 this process's own is in it, nobody has to write for it, and an idle store is no reason to be called behind. Beyond
@@ -52,6 +52,8 @@ _BATCH = 500
 _PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 #: seconds that an idle follower waits on the stream before it makes sure
 _TICK = 0.5
+#: seconds; a clock set back by more has what seemed to be over loaded again. Revocations outlast tokens by more
+_SET_BACK = 60.0
 #: ended entries that are forgotten a tick
 _CLEARED = 2000
 
@@ -82,6 +84,7 @@ class Replica:
         self._is_begun = False
         self._is_behind = False  # was it said that the copy is too old?
         self._confirmed_at: float | None = None
+        self._taken_at = -math.inf  # time of day, less `monotonic`, at which entries were taken in
         #: monotonic time up to which the copy may be answered from
         self.current_until = -math.inf
         #: why the store can't be followed; empty where it can, as far as is known
@@ -102,6 +105,7 @@ class Replica:
     def add(self, revocations: Iterable[Revocation]) -> None:
         """Into the copy. Raises `AnswerFailed` where they do not fit."""
         listed, now = list(revocations), self._clock()
+        self._taken_at = max(self._taken_at, now - self._monotonic())
         if not self._book.fits(listed):
             self._book.clear_ended(now)
             if not self._book.fits(listed):
@@ -141,7 +145,8 @@ class Replica:
         while True:
             sent = self._monotonic()
             pulled = await self._server.pull(self._tip)
-            if pulled.records is None or not pulled.epoch or pulled.epoch != self._epoch:
+            was_set_back = self._clock() - self._monotonic() < self._taken_at - _SET_BACK
+            if pulled.records is None or not pulled.epoch or pulled.epoch != self._epoch or was_set_back:
                 await self._load()
                 has_news = True
                 continue
@@ -155,6 +160,7 @@ class Replica:
     async def _load(self) -> None:
         """Read everything, write back what the store has not; the next pull says what changed meanwhile."""
         epoch, tip = await self._server.marks()
+        self._taken_at = self._clock() - self._monotonic()
         holds_any, present = len(self._book) > 0, set[int]()  # hashes only: there may be a million
         async for page in self._server.pages():
             self.add(page)
