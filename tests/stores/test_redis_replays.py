@@ -195,9 +195,9 @@ def test_parent_and_forked_child_each_have_connections_of_their_own(shared: Valk
     assert ran.stdout.split() == ["0", "True", "False", "False", "True"]
 
 
-def test_a_forked_child_does_not_clean_up_what_is_the_parents(valkey: ValkeyServer) -> None:
+def test_a_forked_child_does_not_clean_up_what_is_the_parents(shared: Valkey) -> None:
     """What collects garbage would end the parent's wait for its connections: epoll is one for both."""
-    store = RedisReplays(valkey.connection_url)
+    store = RedisReplays(shared.url)
     with asyncio.Runner() as loop:
         loop.run(store.record(fresh(), NOW, NOW + 60))
         of_parent = weakref.ref(store._clients[loop.get_loop()])
