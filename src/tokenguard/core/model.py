@@ -82,6 +82,7 @@ class Verified(NamedTuple):
     `payload`: the claims as the issuer's bytes. `generation`: of the keys under which the signature held. `configured`:
     the issuer as `Issuer` has it, which may be for many tenants with a name each; `names`: where it puts things.
     `session`: the session or family it belongs to. `fingerprint`: what it is revoked by where it has no `id`.
+    `hash`: what proofs call it by (`ath`), where that is known already.
     """
 
     issuer: str
@@ -102,6 +103,7 @@ class Verified(NamedTuple):
     names: ClaimNames
     session: str | None = None
     fingerprint: str | None = None
+    hash: bytes | None = None
 
     def __repr__(self) -> str:
         return f"Verified(issuer={self.issuer!r}, subject={self.subject!r}, id={self.id!r})"

@@ -59,7 +59,7 @@ def below_root(path: str, root: str, encoding: str = "utf-8") -> str:
 def same_target(named: str, addressed: str) -> bool:
     """Is the URI that a proof names the one that was addressed, query and fragment aside (RFC 9449 4.3)?"""
     ours = normal_form(addressed)
-    return ours is not None and normal_form(named) == ours
+    return ours is not None and (named == ours or normal_form(named) == ours)
 
 
 @lru_cache(maxsize=256)  # the same few targets again and again; a miss costs a few microseconds
