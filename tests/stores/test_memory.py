@@ -206,6 +206,26 @@ def test_64_threads_revoke_and_check_and_lose_nothing(store: MemoryRevocations) 
     assert len(store) == 64 * 50 == len({each.value for each in store.held(NOW)})
 
 
+@pytest.mark.parametrize("revoked", EACH_LEVEL, ids=lambda each: each.level)
+def test_the_definition_itself(revoked: Revocation) -> None:
+    """A token of that issuer which it names, issued by then, until the revocation ends."""
+    assert hits(revoked, token(), NOW)
+    assert hits(revoked, token(issued_at=None), NOW)
+    assert not hits(revoked, token(issuer=OTHER), NOW)
+    assert hits(revoked, token(), revoked.until - 1)
+    assert not hits(revoked, token(), revoked.until)
+    assert hits(revoked, token(issued_at=NOW + 1), NOW) == (revoked.before == math.inf)
+    others = token(id="t-2", session="s-2", subject="bob", client_id="c-2")
+    assert hits(revoked, others, NOW) == (revoked.level is Level.ISSUER)
+
+
+def test_the_definition_has_fingerprints_for_tokens_without_an_id() -> None:
+    """And for no others."""
+    unnamed = token(id=None, fingerprint="fingerprint:1")
+    assert hits(revocation(Level.TOKEN, "fingerprint:1"), unnamed, NOW)
+    assert not hits(revocation(Level.TOKEN, "fingerprint:2"), unnamed, NOW)
+
+
 def test_it_answers_as_the_definition_says(store: MemoryRevocations) -> None:
     """Against `hits` of each revocation, over made-up revocations and tokens."""
     chance = random.Random(7)  # noqa: S311 - no secret
