@@ -238,6 +238,7 @@ def test_an_issuer_whose_keys_can_not_be_had_may_try_again() -> None:
 
 TIMES: dict[str, tuple[dict[str, Any], Reason]] = {
     "expired": ({"iat": NOW - 151, "exp": NOW - 31}, Reason.EXPIRED),
+    "expired at this very moment": ({"iat": NOW - 40, "exp": NOW - 30}, Reason.EXPIRED),
     "from the future": ({"iat": NOW + 31, "exp": NOW + 60}, Reason.ISSUED_IN_FUTURE),
     "not valid yet": ({"nbf": NOW + 31}, Reason.NOT_YET_VALID),
     "expired before it was issued": ({"iat": NOW + 20, "exp": NOW + 10}, Reason.LIFETIME_TOO_LONG),
