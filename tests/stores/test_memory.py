@@ -149,7 +149,17 @@ def test_a_clock_that_jumps_away_and_back_brings_nothing_back_to_life(
     assert store.state(NOW + jump).entries == 2
     assert store.find(token(), NOW) is not None
     clock.now = 2 * HOUR
+    store.add([], NOW + HOUR / 2)
     assert store.find(token(), NOW + HOUR / 2) is not None, "set back by an hour: the token is alive again"
+
+
+def test_what_ends_together_stays_until_the_last_of_it_may_go(store: MemoryRevocations, clock: Clock) -> None:
+    """An entry written while the clock was ahead takes none along that was written before."""
+    store.add([revocation(Level.TOKEN, "t-1")], NOW)
+    store.add([revocation(Level.TOKEN, "t-2")], NOW + HOUR - 60)
+    clock.now = 200.0
+    store.add([], NOW + 2 * HOUR)
+    assert store.find(token(), NOW + 200) is not None, "set back: the token is alive again"
 
 
 @pytest.mark.req("A-159")
