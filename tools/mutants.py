@@ -60,8 +60,11 @@ def first_failure(module: str, changed: dict[Path, str]) -> str | None:
         )
     if run.returncode == 0:
         return None
-    failed = (line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR")))
-    return next(failed, f"pytest ended with {run.returncode}: {run.stdout[-200:]}{run.stderr[-200:]}")
+    # 1: a test failed; 2: one was interrupted, or could not be imported; else the list of tests is at fault
+    if run.returncode not in {1, 2}:
+        raise RuntimeError(f"pytest ended with {run.returncode}: {run.stdout}{run.stderr}")
+    signs = ("FAILED", "ERROR", "!!!")
+    return next(line for sign in signs for line in run.stdout.splitlines() if line.startswith(sign))
 
 
 def main(modules: list[str]) -> int:

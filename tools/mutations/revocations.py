@@ -6,7 +6,8 @@ from tools.mutations.mutant import Mutant
 
 SUITES: dict[str, tuple[str, ...]] = {
     "revoked": ("runtime/test_revocation", "runtime/test_revocation_stores"),
-    "revocation": ("core/test_revocation", "runtime/test_revocation", "stores/test_memory"),
+    "revocation": ("core/test_revocation", "runtime/test_revocation", "runtime/test_revocation_stores",
+                   "stores/test_memory"),
     "revoking": ("runtime/test_revocation", "runtime/test_revocation_stores"),
     "logout_token": ("spec/test_backchannel_logout", "core/test_logout_token"),
     "stores/book": ("stores/test_memory", "runtime/test_revocation"),
