@@ -22,6 +22,7 @@ from typing import NamedTuple
 import pytest
 
 from tokenguard import DPoP
+from tokenguard.settings import _PART_VARIABLES, _VARIABLES
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "tokenguard"
@@ -229,6 +230,42 @@ def test_commands_that_exist_are_left_alone() -> None:
     """What is there, and what is not ours, is no fault."""
     shown = ["make PYTHON=python3.12 test", "tokenguard explain --issuer https://as.example", "pip install tokenguard"]
     assert [fault for command in shown for fault in untrue(shlex.split(command))] == []
+
+
+def test_operators_find_every_logger() -> None:
+    """Each logger of the package has its row in the page for operators."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    sources = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    loggers = set(re.findall(r"getLogger\(\"(tokenguard[.\w]*)\"\)", sources))
+    assert "tokenguard.audit" in loggers
+    assert {name for name in loggers if f"\n| `{name}` |" not in page} == set()
+
+
+def test_operators_find_every_variable() -> None:
+    """Each `TOKENGUARD_*` variable stands in some document, by its whole name or in the table of all of them."""
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").iterdir())
+    names = _VARIABLES.keys() | _PART_VARIABLES.keys()
+    assert {name for name in names if f"`{name}`" not in text and f"TOKENGUARD_{name}" not in text} == set()
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    """What nobody is led to, nobody reads."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = [path for path in DOCUMENTS if path.parent == ROOT / "docs"]
+    assert pages
+    assert [page.name for page in pages if f"](docs/{page.name}" not in readme] == []
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    """To a file that is there and, where a heading is named, to a heading."""
+    for document in DOCUMENTS:
+        for target, anchor in re.findall(r"\]\(([\w./-]*)(?:#([\w-]+))?\)", document.read_text(encoding="utf-8")):
+            there = document.parent / target if target else document
+            assert there.exists(), f"{by_name(document)}: {target}"
+            if anchor:
+                headings = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+                anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+                assert anchor in anchors, f"{by_name(document)}: {target}#{anchor}"
 
 
 @pytest.mark.req("DP-41")

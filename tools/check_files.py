@@ -1,4 +1,4 @@
-"""Check the project's files: none too long, none that names a machine's path or a package registry's address.
+"""Check the project's files: none too long or wide, none that names a machine's path or a registry's address.
 
 A lock file or a setting that names a registry host works on its writer's machine and nowhere else.
 """
@@ -13,6 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 MAX_LINES = 400
+#: of documents; code has its linter
+MAX_COLUMNS = 120
 
 # Each pattern is spelled so that it does not match itself in this file.
 FORBIDDEN = {
@@ -43,6 +45,9 @@ def faults(path: Path) -> Iterator[str]:
     if path.suffix == ".py" and len(lines) > MAX_LINES:
         yield f"{path}: {len(lines)} lines; over {MAX_LINES} a file holds two ideas"
     for number, line in enumerate(lines, start=1):
+        # a table's row can't be broken, nor can one long word, as a link
+        if path.suffix == ".md" and len(line) > MAX_COLUMNS and not line.startswith("|") and " " in line.strip():
+            yield f"{path}:{number}: {len(line)} columns; a document's line has {MAX_COLUMNS}"
         for what, pattern in FORBIDDEN.items():
             if pattern.search(line):
                 yield f"{path}:{number}: names {what}"

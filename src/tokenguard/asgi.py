@@ -17,7 +17,6 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from functools import partial
 from itertools import pairwise
 from typing import Any, TypeAlias
-from urllib.parse import quote
 
 from tokenguard._checks import require_flag
 from tokenguard._forms import UNSEARCHABLE, is_length_searchable
@@ -25,6 +24,7 @@ from tokenguard._paths import ExemptPaths
 from tokenguard.core.credentials import MAX_FORM_BODY
 from tokenguard.core.model import AccessToken, Form, Request
 from tokenguard.core.requirements import Requirement, Scopes, one_of
+from tokenguard.core.target_uri import below_root, escaped_path, request_url
 from tokenguard.errors import ConfigurationError, Denied, MissingToken, Unavailable
 from tokenguard.guard import TokenGuard
 
@@ -270,16 +270,14 @@ def _url(scope: Scope) -> str:
     if not host and scope.get("server"):
         name, port = scope["server"]
         host = f"{name}:{port}"
-    return f"{scope.get('scheme', 'http')}://{host}{sent_target(scope)}"
+    return request_url(scope.get("scheme", "http"), host, sent_target(scope))
 
 
 def sent_target(scope: Scope) -> str:
     """Path and query as sent, as far as the server tells: in `path`, "%2F" is a slash like others."""
     raw: bytes | None = scope.get("raw_path")
-    path = quote(scope["path"]) if raw is None else raw.decode("latin-1")
-    root: str = scope.get("root_path", "")
-    if root and not path.startswith(root):  # a proxy took it away, and the application knows
-        path = root + path
+    path = escaped_path(scope["path"]) if raw is None else raw.decode("latin-1")
+    path = below_root(path, scope.get("root_path", ""))
     query: bytes = scope.get("query_string", b"")
     return path + ("?" + query.decode("latin-1") if query else "")
 

@@ -40,6 +40,11 @@ class ClaimNames:
     A client acts for itself where the subject is missing, is the client's id, or is `client_subject` with the id in
     the place of `{client_id}`; where one of `client_marks` holds (claim name to value, None for "present"); and
     where none of `user` is there, if that is set.
+
+    Raises `ConfigurationError` when built.
+
+    >>> ClaimNames(roles=["groups", ("realm_access", "roles")]).roles
+    (('groups',), ('realm_access', 'roles'))
     """
 
     _: KW_ONLY

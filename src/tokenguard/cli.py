@@ -18,7 +18,7 @@ except ModuleNotFoundError:
 
 from tokenguard.commands.demo import run_demo
 from tokenguard.commands.demo_output import print_demo
-from tokenguard.commands.doctor import Diagnosis, diagnose
+from tokenguard.commands.doctor import Diagnosis, Finding, diagnose
 from tokenguard.commands.doctor_output import print_diagnosis
 from tokenguard.commands.exits import REFUSED, UNAVAILABLE, fail, usage_errors
 from tokenguard.commands.explain import explain as explain_token
@@ -27,6 +27,7 @@ from tokenguard.commands.loading import load_app
 from tokenguard.commands.reading import read_token
 from tokenguard.commands.revocations import revocations
 from tokenguard.commands.revoke import revoke
+from tokenguard.commands.revoking import of_revocations
 from tokenguard.commands.senders import of_senders
 from tokenguard.config import DEFAULT_ALGORITHMS, HTTPSettings, Issuer, KeyPolicy
 from tokenguard.errors import ConfigurationError
@@ -154,7 +155,7 @@ def doctor(
     algorithm: Algorithms = None,
     guard: Annotated[
         str | None,
-        typer.Option(help="Also look at how this one confirms who sends bound tokens.", metavar="MODULE:GUARD"),
+        typer.Option(help="Also look at what this one needs: bound tokens, revocations.", metavar="MODULE:GUARD"),
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds for each answer.")] = KeyPolicy().timeout,
     ca_file: CAFile = None,
@@ -172,11 +173,15 @@ def doctor(
             keys=KeyPolicy(timeout=timeout),
             insecure_http=insecure_http,
         )
-        ours = () if guard is None else tuple(of_senders(load_app(guard)))
+        ours = () if guard is None else _of_guard(load_app(guard))
         diagnosis = diagnose(config, audience=audience, http=HTTPSettings(ca_file=ca_file))
         diagnosis = Diagnosis((*diagnosis.findings, *ours), diagnosis.keys)
     print_diagnosis(diagnosis)
     raise typer.Exit(1 if diagnosis.has_problem else 0)
+
+
+def _of_guard(guard: Any) -> tuple[Finding, ...]:
+    return (*of_senders(guard), *of_revocations(guard))
 
 
 @app.command()

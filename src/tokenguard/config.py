@@ -52,9 +52,9 @@ def algorithm_names(setting: str, value: object) -> tuple[str, ...]:
 class Limits:
     """Caps that hold before anything is decoded or parsed.
 
-    `token`, `header`, `payload`: bytes (of the token as sent; of the decoded parts). `depth`: nesting of JSON.
-    `items`: commas in one JSON text, which bounds its members and elements. `containers`: objects and arrays in it;
-    many small ones are what costs most to read. `key_id`: characters of a `kid`.
+    `token`, `header`, `payload`: bytes (of the token as sent; of the decoded parts). `depth`: nesting of JSON. `items`:
+    commas in one JSON text, which bounds its members and elements. `containers`: objects and arrays in it; many small
+    ones are what costs most to read. `key_id`: characters of a `kid`. Raises `ConfigurationError` when built.
     """
 
     _: KW_ONLY
@@ -79,6 +79,7 @@ class KeyPolicy:
     two fetches, failed ones counted. `max_age`: keys are refreshed in the background after this; a shorter
     `Cache-Control: max-age` is honoured, though never below `cooldown`. `stale_limit`: how long the last good keys
     serve while refreshing fails; after it requests get 503. `max_bytes`, `max_keys`: larger answers are dropped.
+    Raises `ConfigurationError` when built.
     """
 
     _: KW_ONLY
@@ -104,6 +105,7 @@ class HTTPSettings:
 
     `ca_file`: PEM file of the certificate authorities to trust, in place of the public ones. `proxy`: http or https
     URL of an egress proxy, with user information if it wants that. `user_agent`: what requests call themselves.
+    Raises `ConfigurationError` when built, or, for a `ca_file` that can't be read, when the guard is.
     """
 
     _: KW_ONLY
@@ -156,6 +158,8 @@ class Issuer:
     `logout`: a `BackchannelLogout`, to believe the issuer's logout tokens; needs `max_lifetime`, after which nothing
     that a logout ended is remembered.
     `insecure_http`: allows http:// URLs beyond loopback: whoever is on the network path can then forge tokens.
+
+    Raises `ConfigurationError` when built. Fetches nothing itself.
     """
 
     issuer: str

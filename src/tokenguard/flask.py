@@ -135,19 +135,23 @@ class Protect:
         tokens: dict[TokenGuard, AccessToken] = environ.setdefault(_TOKENS, {})
         token = tokens.get(guard)
         try:
-            if token is not None and not requirement.live:
-                guard.authorize(token, requirement)
-                return
-            asked = EnvironRequest(environ, form_of(guard, environ, _read_form) if guard.form_body else None)
-            if token is not None:
-                guard.confirm(asked, requirement)
-            else:
-                token = tokens[guard] = guard.check(asked, requirement=requirement)
+            if token is None or requirement.live:
+                asked = EnvironRequest(environ, form_of(guard, environ, _read_form) if guard.form_body else None)
+            if token is None:
+                # kept whether or not it is enough here: whoever looks next must not take its proof for a replay
+                token = tokens[guard] = guard.authenticate(
+                    asked, when_revocations_unknown=requirement.when_revocations_unknown
+                )
                 headers = guard.response_headers(token)
                 if headers:
                     after_this_request(partial(_with_headers, headers))
+            if requirement.live:
+                guard.confirm(asked, requirement)
+            else:
+                guard.authorize(token, requirement)
         except MissingToken as error:
             if not self._optional:
+                error.scope = requirement.scope  # so that the client knows what to ask for
                 raise _as_werkzeug(error, guard) from None
         except (Denied, Unavailable) as error:
             raise _as_werkzeug(error, guard) from None

@@ -43,7 +43,7 @@ from tokenguard.stores.replays import MemoryReplays
 
 
 class TokenGuard:
-    """Checks access tokens for one resource server.
+    """Checks access tokens for one resource server (RFC 9068 4, RFC 6750).
 
     `audience`: our identifier, or several, as issuers put it into `aud`. `issuers`: whom we trust; a string means
     `Issuer(string)`, and one `IssuerResolver` may be among them, for the issuers in a table of yours. `leeway`:

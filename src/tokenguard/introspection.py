@@ -131,6 +131,8 @@ class Introspection:
     An active refresh token is refused if the answer says what it is: token_type, or token_use or typ as widespread
     servers have them. Where it does not, nobody can tell (RFC 7662 has no member for it): ask your issuer's
     documentation, and use mode "live" if its access tokens are all JWTs.
+
+    Raises `ConfigurationError` when built.
     """
 
     authentication: Authentication

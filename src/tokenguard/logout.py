@@ -17,22 +17,25 @@ _TYPES = frozenset({"logout+jwt", "jwt", "", None})
 
 @dataclass(frozen=True, slots=True)
 class BackchannelLogout:
-    """Logout tokens that an issuer sends us are believed (OpenID Connect Back-Channel Logout 1.0).
+    """Logout tokens that an issuer sends us are believed (OpenID Connect Back-Channel Logout 1.0, 2.4 and 2.6).
 
     `client_ids`: the client identifiers under which we, or the applications that use our API, are registered there
     with our address as `backchannel_logout_uri`. Logout tokens are for clients: the API's own name is not among them,
     and every audience of a token must be.
 
     `ends`: what a logout ends. "session": the tokens of the session that the logout names, or where it names none,
-    all that its subject holds by then. An issuer whose access tokens have no session claim (see `Issuer.session`)
-    would end nothing with that: "subject" ends what the subject holds, of whatever session.
+    all that its subject holds by then. An issuer whose access tokens have no session claim (see
+    `ClaimNames.session`) would end nothing with that: "subject" ends what the subject holds, of whatever session.
 
     `algorithms`: what logout tokens are signed with; the client's `id_token_signed_response_alg`, RS256 unless
     registered otherwise. May differ from `Issuer.algorithms`. `types`: accepted values of `typ`, of logout+jwt, jwt
     and "" for an absent one; the first and the last by default, ("logout+jwt",) is the strict form.
     `max_lifetime`: the longest accepted exp - iat, seconds; about two minutes is what the specification has in mind.
 
-    Raises `ConfigurationError`.
+    Raises `ConfigurationError` when built.
+
+    >>> BackchannelLogout("orders-web").algorithms
+    ('RS256',)
     """
 
     client_ids: str | tuple[str, ...]

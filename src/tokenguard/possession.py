@@ -52,10 +52,11 @@ class DPoP:
     `required`: refuse every token that is not; otherwise they are accepted beside bearer tokens.
     `algorithms`: those that proofs may be signed with, named in challenges.
     `window`: how many seconds ago a proof may have been made; the guard's `leeway` is forgiven for what is ahead.
-    `base_url`: what clients put before the path that the application sees: scheme, host, and the prefix of the path,
-    if a proxy takes one away. Without it the request's own URL counts, as trusted proxies may have forwarded it.
+    `base_url`: what clients put before the path that the application knows: scheme, host, and the prefix of the path,
+    if a proxy takes one away of which the application is not told (`root_path`, SCRIPT_NAME). Without it the request's
+    own URL counts, as trusted proxies may have forwarded it.
     `replays`: where used proofs are remembered, so that each counts once: by default in this process alone. Several
-    workers need one for all of them, as `RedisReplays`.
+    workers need one for all of them, as `tokenguard.stores.redis_replays.RedisReplays`.
     `nonces`: whether proofs must hold a value that this server made (RFC 9449 9): "always"; "when_clock_off", which
     demands it only of a client whose clock is not within `window`; "never". With a good one the client's clock
     does not matter. `nonce_secrets`: from which they are made, the newest first and older ones that still count, of
@@ -137,6 +138,8 @@ class MTLS:
       "pem"          PEM, its line breaks left out or made spaces: Apache
       "base64-der"   bare base64 of the DER, of a chain the first: HAProxy `%[ssl_c_der,base64]`, Traefik
       "xfcc"         Envoy; header X-Forwarded-Client-Cert by default
+
+    Only the certificate's hash is compared: its chain and dates are not looked at (RFC 8705 6.2).
 
     Raises `ConfigurationError` when built.
     """

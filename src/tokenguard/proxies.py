@@ -36,7 +36,13 @@ class TrustedProxies:
     `hops`: how many of them add to a header that is a list: the element that far from its end is used. By default
     such a header must have one element.
 
+    That they remove those headers from what clients send can't be seen from here (RFC 9440 4, RFC 7239 8.1).
+
     Raises `ConfigurationError` when built.
+
+    >>> proxies = TrustedProxies(networks="10.0.0.0/8")
+    >>> proxies.trusts("10.1.2.3", []), proxies.trusts("127.0.0.1", [])
+    (True, False)
     """
 
     _: KW_ONLY

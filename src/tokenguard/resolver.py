@@ -36,6 +36,10 @@ class IssuerResolver:
     are looked up again with as many turns of their own. One look-up an issuer runs at a time, whoever asks.
     `retry_after`: after a look-up that failed, the next one of that name.
 
+    An issuer that it answers with is trusted for tokens of its own name alone (RFC 8725 3.8).
+
+    Raises `ConfigurationError` when built.
+
     >>> table = {"https://auth.example.com/blue": Issuer("https://auth.example.com/blue", algorithms=("ES256",))}
     >>> IssuerResolver(table.get, ttl=60).max_issuers
     1000

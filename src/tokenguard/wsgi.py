@@ -5,10 +5,10 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
-from wsgiref.util import request_uri
 
 from tokenguard._forms import UNSEARCHABLE, is_length_searchable
 from tokenguard.core.model import Form, Request
+from tokenguard.core.target_uri import below_root, escaped_path, request_url
 from tokenguard.guard import TokenGuard
 
 _KEYS = {"authorization": "HTTP_AUTHORIZATION", "content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
@@ -31,11 +31,9 @@ class EnvironRequest(Request):
     @property
     def url(self) -> str:  # type: ignore[override] # computed for the few who ask
         """Absolute; path and query as the client sent them where the server tells, else put together again."""
-        target = raw_target(self._environ)
-        if target is None:
-            return request_uri(dict(self._environ))
-        host = self._environ.get("HTTP_HOST") or f"{self._environ['SERVER_NAME']}:{self._environ['SERVER_PORT']}"
-        return f"{self._environ['wsgi.url_scheme']}://{host}{target}"
+        environ = self._environ
+        host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+        return request_url(environ["wsgi.url_scheme"], host, sent_target(environ))
 
     @property
     def client_certificate(self) -> bytes | None:  # type: ignore[override] # computed for the few who ask
@@ -60,14 +58,20 @@ def _certificate_of(connection: Any) -> bytes | None:
     return None if ask is None else ask(binary_form=True)
 
 
-def raw_target(environ: Mapping[str, Any]) -> str | None:
-    """Path and query as sent; None where the server does not tell, or where they came as a whole URL.
+def sent_target(environ: Mapping[str, Any], encoding: str = "latin-1") -> str:
+    """Path and query as sent where the server tells, else put together again.
 
-    PEP 3333 has the path unquoted only. gunicorn and Werkzeug set RAW_URI; uWSGI and mod_wsgi set REQUEST_URI.
+    PEP 3333 has the path unquoted only, each octet a character; whoever has read it since says as which `encoding`.
+    gunicorn and Werkzeug set RAW_URI; uWSGI and mod_wsgi set REQUEST_URI.
     """
-    target = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    root = environ.get("SCRIPT_NAME", "")
+    target: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
     # in absolute form (RFC 9112 3.2.2) the caller chooses scheme and host, which are the server's to say
-    return target if target.startswith("/") else None
+    if target.startswith("/"):
+        path, mark, query = target.partition("?")
+        return below_root(path, root, encoding) + mark + query
+    query = environ.get("QUERY_STRING", "")
+    return (escaped_path(root + environ.get("PATH_INFO", ""), encoding) or "/") + ("?" + query if query else "")
 
 
 def form_of(guard: TokenGuard, environ: Mapping[str, Any], read: Callable[[], Form | None]) -> Form | None:

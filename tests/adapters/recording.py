@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from tokenguard import AccessToken, Issuer, Request, Requirement, TokenGuard
-from tokenguard.core.requirements import Scopes
+from tokenguard import AccessToken, Issuer, Request, TokenGuard
 from tokenguard.testing import LocalIssuer
 
 
@@ -18,17 +17,13 @@ class RecordingGuard(TokenGuard):
         super().__init__(audience=issuer.audience, issuers=[trusted], clock=issuer.clock, **rest)
         self.asked: list[tuple[str, int]] = []
 
-    def check(
-        self, request: Request, scopes: Scopes | None = None, *, requirement: Requirement | None = None
-    ) -> AccessToken:
-        self.asked.append(("check", threading.get_ident()))
-        return super().check(request, scopes, requirement=requirement)
+    def authenticate(self, request: Request, **policy: Any) -> AccessToken:
+        self.asked.append(("authenticate", threading.get_ident()))
+        return super().authenticate(request, **policy)
 
-    async def acheck(
-        self, request: Request, scopes: Scopes | None = None, *, requirement: Requirement | None = None
-    ) -> AccessToken:
-        self.asked.append(("acheck", threading.get_ident()))
-        return await super().acheck(request, scopes, requirement=requirement)
+    async def aauthenticate(self, request: Request, **policy: Any) -> AccessToken:
+        self.asked.append(("aauthenticate", threading.get_ident()))
+        return await super().aauthenticate(request, **policy)
 
 
 def bearer(issuer: LocalIssuer, scope: str = "", **claims: Any) -> dict[str, str]:

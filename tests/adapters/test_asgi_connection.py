@@ -29,6 +29,11 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
         ({"path": "/a", "raw_path": None, "server": ("127.0.0.1", 8000)}, "http://127.0.0.1:8000/a"),
         ({"path": "/api/a", "root_path": "/api", "headers": HOST}, "http://api.test/api/a"),
         ({"path": "/a", "root_path": "/api", "headers": HOST}, "http://api.test/api/a"),
+        ({"path": "/apis", "root_path": "/api/", "headers": HOST}, "http://api.test/api/apis"),
+        ({"raw_path": b"/%C3%A4/a%2Fb", "root_path": "/\u00e4", "headers": HOST}, "http://api.test/%C3%A4/a%2Fb"),
+        ({"path": "/a:b@c", "headers": HOST}, "http://api.test/a:b@c"),
+        ({"raw_path": b"/b", "headers": [(b"host", b"api.test/a?")]}, "http:///b"),
+        ({"raw_path": b"/a#/b", "headers": HOST}, ""),
     ],
 )  # fmt: skip
 def test_the_url_is_absolute_and_as_the_client_sent_it(scope: dict[str, Any], url: str) -> None:

@@ -48,14 +48,14 @@ async def test_the_middleware_checks_on_the_loops_thread(
         assert (await AsyncClient().get(path)).status_code == 401
         response = await AsyncClient().get(path, headers=bearer(issuer, sub="alice"))
         assert response.content == b"alice"
-    assert recording_guard.asked == [("acheck", threading.get_ident())] * 4
+    assert recording_guard.asked == [("aauthenticate", threading.get_ident())] * 4
 
 
 def test_under_wsgi_the_check_is_sync(site: Site, issuer: LocalIssuer, recording_guard: RecordingGuard) -> None:
     """An async view changes nothing about that: Django makes its event loop after us."""
     site({"async": whoami})
     assert Client().get("/async", headers=bearer(issuer, sub="alice")).content == b"alice"
-    assert recording_guard.asked == [("check", threading.get_ident())]
+    assert recording_guard.asked == [("authenticate", threading.get_ident())]
 
 
 async def test_a_sync_middleware_inside_is_no_obstacle(
@@ -66,7 +66,7 @@ async def test_a_sync_middleware_inside_is_no_obstacle(
         site({"async": whoami}, MIDDLEWARE=middleware)
         assert (await AsyncClient().get("/async")).status_code == 401
         assert (await AsyncClient().get("/async", headers=bearer(issuer, sub="alice"))).content == b"alice"
-    assert [way for way, _ in recording_guard.asked] == ["check", "check", *["acheck"] * 4]
+    assert [way for way, _ in recording_guard.asked] == ["authenticate", "authenticate", *["aauthenticate"] * 4]
 
 
 def sync_only(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -95,7 +95,7 @@ async def test_decorators_alone_check_on_the_loops_thread(
         assert (await AsyncClient().get(f"/{path}", headers=bearer(issuer))).status_code == 403
         response = await AsyncClient().get(f"/{path}", headers=bearer(issuer, "orders", sub="alice"))
         assert response.content == b"alice"
-    assert recording_guard.asked == [("acheck", threading.get_ident())] * 9
+    assert recording_guard.asked == [("aauthenticate", threading.get_ident())] * 9
 
 
 async def test_class_based_views_behind_the_middleware(

@@ -145,6 +145,18 @@ def test_a_proof_for_another_url_is_refused(send: Send, key: DPoPKey, token: str
     assert described_as(answer, Reason.PROOF_TARGET)
 
 
+@pytest.mark.req("DP-12", "DP-14", "A-122")
+@pytest.mark.parametrize("settings", [{}, {"base_url": BASE}], ids=["host", "base_url"])
+@pytest.mark.parametrize(
+    "host", [HOST + "/files/a?", HOST + "/files/a#", "x/files/a?", HOST + ",", "x@" + HOST, "[", "*"]
+)
+def test_no_host_moves_the_border_to_the_path(send: Send, key: DPoPKey, token: str, app: str, host: str) -> None:
+    """Whoever has a proof for one path could else use it for all others (RFC 9110 7.2)."""
+    answer = send("/orders", {**key.headers("GET", f"{BASE}/files/a", token), "Host": host})
+    assert (answer.status, errors(answer)[0]) == (401, "DPoP invalid_dpop_proof")
+    assert described_as(answer, Reason.PROOF_TARGET)
+
+
 @pytest.mark.req("DP-12", "A-116", "A-119")
 @pytest.mark.parametrize(
     "case",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
+from django.urls import path as route
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException
 from rest_framework.permissions import BasePermission, IsAuthenticated
@@ -18,11 +19,11 @@ from rest_framework.throttling import UserRateThrottle
 from rest_framework.views import APIView
 from tests.adapters.recording import RecordingGuard, bearer
 
-from tokenguard import Requirement, TokenGuard, any_of
+from tokenguard import DPoP, Requirement, TokenGuard, any_of
 from tokenguard.django import public
 from tokenguard.django.drf import HasScopes, TokenAuthentication, TokenUser
 from tokenguard.errors import ConfigurationError, Denied, InsufficientScope
-from tokenguard.testing import Broken, LocalIssuer
+from tokenguard.testing import Broken, DPoPKey, LocalIssuer
 
 Site = Callable[..., None]
 WITHOUT_MIDDLEWARE: dict[str, Any] = {"MIDDLEWARE": []}
@@ -140,6 +141,22 @@ def test_the_project_can_map_tokens_to_its_users(site: Site, issuer: LocalIssuer
     response = Client().get("/me", headers=bearer(issuer, sub="bob"))
     assert response.status_code == 401
     assert response.json()["error"] == "invalid_token"
+
+
+@pytest.mark.req("DP-24", "DP-25")
+def test_a_user_unknown_is_told_in_the_scheme_of_the_token(
+    make_guard: Callable[..., TokenGuard], issuer: LocalIssuer
+) -> None:
+    """The error stands in the challenge of DPoP for a token that came by DPoP (RFC 9449 7.2)."""
+    key = DPoPKey(clock=issuer.clock)
+    headers = key.headers("GET", "https://api.example.com/me", issuer.mint(dpop_key=key))
+    settings = {"GUARD": make_guard(dpop=DPoP()), "USER": lambda _token: None}
+    with override_settings(ROOT_URLCONF=(route("me", Whoami.as_view()),), TOKENGUARD=settings, **WITHOUT_MIDDLEWARE):
+        response = Client().get("/me", secure=True, headers={"Host": "api.example.com", **headers})
+    dpop, bearer_challenge = header(response).split(", Bearer ")
+    assert dpop.startswith("DPoP ")
+    assert 'error="invalid_token"' in dpop
+    assert "error" not in bearer_challenge
 
 
 def test_a_token_user_is_nobody_else(issuer: LocalIssuer) -> None:

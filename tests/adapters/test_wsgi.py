@@ -39,6 +39,16 @@ form_guard = TokenGuard(audience="https://api.test", issuers=["https://issuer.te
         ({"HTTP_HOST": "api.test", "RAW_URI": "/a%2Fb?q=%41"}, "https://api.test/a%2Fb?q=%41"),
         ({"HTTP_HOST": "api.test", "REQUEST_URI": "/a%2Fb"}, "https://api.test/a%2Fb"),
         ({"RAW_URI": "/a"}, "https://inside:8000/a"),
+        # a proxy took the beginning away, and the application knows (Werkzeug's ProxyFix), or a part of it is mounted
+        ({"HTTP_HOST": "api.test", "SCRIPT_NAME": "/v1", "RAW_URI": "/a%2Fb?q"}, "https://api.test/v1/a%2Fb?q"),
+        (
+            {"HTTP_HOST": "api.test", "SCRIPT_NAME": "/\u00c3\u00a4", "RAW_URI": "/%C3%A4/b"},
+            "https://api.test/%C3%A4/b",
+        ),
+        ({"HTTP_HOST": "api.test", "PATH_INFO": "/a:b@c"}, "https://api.test/a:b@c?q=1"),
+        ({"HTTP_HOST": "api.test", "PATH_INFO": "/\u2603"}, "https://api.test/%3F?q=1"),
+        ({"HTTP_HOST": "api.test/a?", "RAW_URI": "/b"}, "https:///b"),
+        ({"HTTP_HOST": "api.test", "RAW_URI": "/a#/b"}, ""),
         ({"HTTP_HOST": "api.test", "RAW_URI": "//evil.test/a"}, "https://api.test//evil.test/a"),
         # a URL in the request line (RFC 9112 3.2.2) does not say who we are
         ({"HTTP_HOST": "api.test", "RAW_URI": "http://evil.test/a"}, "https://api.test/caf%C3%A9/a%20b?q=1"),

@@ -41,14 +41,14 @@ def write_app(folder: Path, line: str = "pass") -> Path:
 
 
 def test_every_answer_of_the_example_is_as_expected() -> None:
-    """As `make demo` runs it: fourteen requests, each let in or refused as it must be, and for the right reason."""
+    """As `make demo` runs it: nineteen requests, each let in or refused as it must be, and for the right reason."""
     ended = run_program("demo")
     told = ended.stdout.decode()
     assert (ended.returncode, ended.stderr) == (0, b"")
     table = rows(told, COLUMNS)
     statuses = [row[1] for row in table]
-    assert [statuses.count(status) for status in ("200", "401", "403", "503")] == [4, 8, 1, 1]
-    assert "14 requests: 4 let in, 9 refused, 1 put off; each as expected." in told
+    assert [statuses.count(status) for status in ("200", "401", "403", "503")] == [5, 12, 1, 1]
+    assert "19 requests: 5 let in, 13 refused, 1 put off; each as expected." in told
     for row in table:
         *reason, microseconds, unit = row[3].split()
         assert set(reason) <= set(Reason)
@@ -62,7 +62,7 @@ def test_answers_that_are_wrong_are_counted(tmp_path: Path) -> None:
     ended = run_program("demo", "--app", "unguarded:app", cwd=write_app(tmp_path))
     told = ended.stdout.decode()
     assert ended.returncode == 1
-    assert "14 requests: 14 let in, 0 refused, 0 put off; 10 NOT as expected." in told
+    assert "19 requests: 19 let in, 0 refused, 0 put off; 14 NOT as expected." in told
     assert {"expected", "503", "keys_unavailable"} <= set(rows(told, COLUMNS)[-1][3].split())
 
 
@@ -82,7 +82,23 @@ def test_the_rotation_is_real() -> None:
     """The good token after it is by another key than those before."""
     good = [outcome.attempt for outcome in run_demo("examples.fastapi_orders:app") if outcome.status == 200]
     kids = [header_of(attempt.headers["Authorization"].split()[1])["kid"] for attempt in good]
-    assert (len(kids), len(set(kids)), kids[-1] == kids[-2]) == (4, 2, True)
+    assert (len(kids), len(set(kids)), kids[-1] == kids[-2]) == (5, 2, True)
+
+
+@pytest.mark.usefixtures("at_home")
+def test_what_is_refused_was_good_a_moment_ago() -> None:
+    """The revoked token is one that was let in, and so is the proof that is replayed: the same to the letter."""
+    outcomes = list(run_demo("examples.fastapi_orders:app"))
+    let_in = [dict(outcome.attempt.headers) for outcome in outcomes if outcome.status == 200]
+    refused = {outcome.reason: outcome for outcome in outcomes}
+    for reason in (Reason.REVOKED, Reason.PROOF_REPLAYED):
+        assert dict(refused[reason].attempt.headers) in let_in
+    proven = refused[Reason.PROOF_REPLAYED]
+    assert proven.challenges[0].startswith('DPoP realm="api.example.com", error="invalid_dpop_proof"')
+    assert (
+        refused[Reason.WRONG_SCHEME].attempt.headers["Authorization"].split()[1]
+        in proven.attempt.headers["Authorization"]
+    )
 
 
 @pytest.mark.usefixtures("at_home")

@@ -55,10 +55,12 @@ def test_every_reason_belongs_to_one_stage() -> None:
 
 
 def test_an_accepted_token_passes_every_stage(issuer: LocalIssuer) -> None:
-    """Nothing is unverified, and there is no answer to a refusal."""
+    """Nothing is unverified, and there is no answer to a refusal; whether it is revoked can't be known here."""
     explanation = explained(issuer.mint(scope="orders:read"), issuer, scopes=("orders:read",))
     assert explanation.verdict == "accepted"
-    assert {(stage.outcome, stage.unverified) for stage in explanation.stages} == {(Outcome.PASSED, False)}
+    assert not any(stage.unverified for stage in explanation.stages)
+    others = {stage.outcome for stage in explanation.stages if stage.name != "revocation"}
+    assert (others, stage(explanation, "revocation").outcome) == ({Outcome.PASSED}, Outcome.NOT_CHECKED)
     assert (explanation.reason, explanation.answer) == (None, None)
 
 
@@ -177,6 +179,16 @@ def test_a_bound_token_says_to_what(issuer: LocalIssuer) -> None:
     explanation = explained(issuer.mint(cnf={"jkt": "0" * 43}), issuer)
     assert failed(explanation) == ["binding"]
     assert stage(explanation, "binding").seen[0].startswith("cnf (jkt)")
+    assert stage(explanation, "revocation").outcome is Outcome.NOT_REACHED
+
+
+def test_a_token_without_a_session_says_what_that_means(issuer: LocalIssuer) -> None:
+    """A logout at the issuer ends sessions, which tokens must name to be hit."""
+    with_sid, without = (
+        stage(explained(token, issuer), "revocation").seen for token in (issuer.mint(sid="s"), issuer.mint())
+    )
+    assert (len(with_sid), len(without)) == (1, 2)
+    assert without[1].startswith("no sid")
 
 
 def test_times_are_told_from_now_and_in_utc(at_ten: LocalIssuer) -> None:

@@ -108,6 +108,24 @@ def test_client_cert_is_one_byte_sequence(value: str) -> None:
     assert certificate_in(value, "rfc9440") is None
 
 
+@pytest.mark.parametrize("written", [":{}:", "-----BEGIN CERTIFICATE-----{}-----END CERTIFICATE-----", "{}"])
+@pytest.mark.parametrize(
+    ("spelled", "other"),
+    [
+        ("MAkwAQAwAQADAQA=", "MAkwAQAwAQADAQB="),
+        ("MAkwAQAwAQADAQA=", "MAkwAQAwAQADAQA=="),
+        ("MAswAQAwAQADAwAAAA==", "MAswAQAwAQADAwAAAP=="),
+        ("MAowAQAwAQADAgAA", "MAowAQAwAQADAgAA="),
+        ("MAowAQAwAQADAgAA", "MAowAQAwAQADAgAA=="),
+    ],
+)
+def test_base64_has_one_spelling(written: str, spelled: str, other: str) -> None:
+    """No bits that are set and belong to nothing, and no such padding (RFC 4648 3.2, 3.5)."""
+    form = {":": "rfc9440", "-": "pem", "{": "base64-der"}[written[0]]
+    assert certificate_in(written.format(spelled), form) is not None
+    assert certificate_in(written.format(other), form) is None
+
+
 @pytest.mark.req("CC-02")
 def test_a_byte_sequence_may_lack_its_padding() -> None:
     """As parsers of structured fields should allow (RFC 9651 4.2.7)."""

@@ -64,6 +64,13 @@ def test_another_form_is_refused(name: str, value: Any) -> None:
         refused(guard_with(profile, **{name: name}), ISSUER.mint(**{name: value}), Reason.MALFORMED_CLAIMS)
 
 
+@pytest.mark.parametrize("name", ["tenant", "session"])
+def test_a_name_of_one_thing_is_not_empty(name: str) -> None:
+    """Or all that have none would be taken for one."""
+    for profile in ("jwt", "rfc9068"):
+        refused(guard_with(profile, **{name: name}), ISSUER.mint(**{name: ""}), Reason.MALFORMED_CLAIMS)
+
+
 def test_without_names_nothing_is_read() -> None:
     """A claim that happens to be called roles is no role unless the issuer is said to put them there."""
     token = guard_for(ISSUER).validate(ISSUER.mint(roles=["admin"], permissions=["all"], tenant="t"))

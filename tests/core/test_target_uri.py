@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.core.strategies import any_text, properties
 
-from tokenguard.core.target_uri import MAX_URI, normal_form, same_target
+from tokenguard.core.target_uri import MAX_URI, below_root, escaped_path, normal_form, request_url, same_target
 
 UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 hosts = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?(\.[a-z0-9]{1,8}){0,2}", fullmatch=True) | st.ip_addresses(
@@ -118,3 +119,60 @@ def test_user_information_is_refused(uri: str) -> None:
     scheme, _, rest = uri.partition("://")
     for user in ("user@", "user:secret@", "@", "api.example.com@"):
         assert normal_form(f"{scheme}://{user}{rest}") is None
+
+
+@properties
+@given(st.text("ab.:/?#@[]\\ %"), paths, st.text("a/?"))
+def test_nothing_in_host_gets_into_the_path(host: str, path: str, query: str) -> None:
+    """The path is that of the request line alone, or there is no URL."""
+    form = normal_form(request_url("https", host, f"/{path}?{query}"))
+    if form is not None:
+        assert form.split("/", 3)[3] == (normal_form(f"https://h/{path}") or "").split("/", 3)[3]
+
+
+@pytest.mark.parametrize(
+    ("host", "target", "url"),
+    [
+        ("api.test:8443", "/a?b/c", "https://api.test:8443/a?b/c"),
+        ("[::1]", "//a", "https://[::1]//a"),
+        ("", "/a", "https:///a"),
+        ("api.test/a?", "/b", "https:///b"),
+        ("api.test#", "/b", "https:///b"),
+        ("api.test\n", "/b", "https:///b"),
+        ("api.test", "/b#/c", ""),
+        ("api.test", "*", ""),
+        ("api.test", "http://api.test/b", ""),
+        ("api.test", "", ""),
+    ],
+)
+def test_a_url_is_made_of_a_host_and_a_target_in_origin_form(host: str, target: str, url: str) -> None:
+    """A host that is none counts for nothing; a target that is none makes no URL (RFC 9112 3.2.1)."""
+    assert request_url("https", host, target) == url
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "whole"),
+    [
+        ("/a", "", "/a"),
+        ("/a", "/", "/a"),
+        ("/a", "/v1", "/v1/a"),
+        ("/a", "/v1/", "/v1/a"),
+        ("/v1/a", "/v1", "/v1/a"),
+        ("/v1", "/v1/", "/v1"),
+        ("/v10/a", "/v1", "/v1/v10/a"),
+        ("/t%C3%A4nt/a%2Fb", "/t\u00e4nt", "/t%C3%A4nt/a%2Fb"),
+        ("/a%2Fb", "/t\u00e4nt/\u2603", "/t%C3%A4nt/%E2%98%83/a%2Fb"),
+    ],
+)
+def test_what_a_proxy_took_away_is_put_back_once(path: str, root: str, whole: str) -> None:
+    """Segment by segment, and whether it is there is seen without escapes; the rest stays as it was sent."""
+    assert below_root(path, root) == whole
+
+
+@properties
+@given(any_text)
+def test_a_decoded_path_is_escaped_whatever_is_in_it(path: str) -> None:
+    """And what clients leave as it is, is left."""
+    assert normal_form(f"https://a/{escaped_path(path)}"[:MAX_URI]) is not None
+    assert escaped_path("/a:b@c;d=(e),~") == "/a:b@c;d=(e),~"
+    assert escaped_path("\u2603", "latin-1") == "%3F"

@@ -54,6 +54,16 @@ def test_a_long_module_is_a_fault(tree: Path, capsys: pytest.CaptureFixture[str]
     assert "module.py: 401 lines" in capsys.readouterr().err
 
 
+def test_a_wide_line_of_a_document_is_a_fault(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """But no row of a table, and no single long word: they can't be broken."""
+    widest = "word " * (check_files.MAX_COLUMNS // 5 - 1) + "words"
+    (tree / "notes.md").write_text(f"{widest}\n| {widest} |\n{'x' * 200}\n")
+    assert check_files.main(tree) == 0
+    (tree / "notes.md").write_text(f"{widest}!\n")
+    assert check_files.main(tree) == 1
+    assert "notes.md:1: 121 columns" in capsys.readouterr().err
+
+
 def test_ignored_and_binary_files_are_not_read(tree: Path) -> None:
     """What git ignores, and what is no text, is none of this check's business."""
     (tree / ".gitignore").write_text("build/\n")

@@ -219,6 +219,25 @@ def test_keys_are_fetched_where_they_are_not_at_hand(settings: dict[str, Any]) -
             asyncio.run(guard.alogout(issuer.logout_token()))
 
 
+@pytest.mark.req("BL-03")
+@pytest.mark.parametrize(("kid", "reason"), [("unknown", Reason.UNKNOWN_KEY), (None, Reason.BAD_SIGNATURE)])
+def test_newer_keys_must_have_made_the_signature_too(kid: str | None, reason: Reason) -> None:
+    """Where the keys at hand did not, and newer ones were fetched for the token's sake: also for a forger's."""
+    clock = Clock(0)
+    with local_issuer("RS256").serve() as issuer:
+        trusted = trust(
+            issuer, jwks=None, jwks_uri=issuer.jwks_uri, max_lifetime=3600, logout=BackchannelLogout("client-1")
+        )
+        with TokenGuard(audience=AUDIENCE, issuers=[trusted], clock=lambda: NOW, monotonic=clock) as guard:
+            guard.logout(issuer.logout_token())
+            clock.now = 60
+            forged = issuer.logout_token(key=SigningKey.generate("RS256"), header={"kid": kid})
+            not_believed(guard, forged, reason)
+            issuer.rotate()
+            clock.now = 120
+            guard.logout(issuer.logout_token())
+
+
 def test_an_issuer_whose_keys_can_not_be_had_may_try_again() -> None:
     """That is not the logout token's fault."""
     clock = Clock(0)
@@ -238,6 +257,7 @@ def test_an_issuer_whose_keys_can_not_be_had_may_try_again() -> None:
 
 TIMES: dict[str, tuple[dict[str, Any], Reason]] = {
     "expired": ({"iat": NOW - 151, "exp": NOW - 31}, Reason.EXPIRED),
+    "expired at this very moment": ({"iat": NOW - 40, "exp": NOW - 30}, Reason.EXPIRED),
     "from the future": ({"iat": NOW + 31, "exp": NOW + 60}, Reason.ISSUED_IN_FUTURE),
     "not valid yet": ({"nbf": NOW + 31}, Reason.NOT_YET_VALID),
     "expired before it was issued": ({"iat": NOW + 20, "exp": NOW + 10}, Reason.LIFETIME_TOO_LONG),

@@ -7,8 +7,8 @@ from collections.abc import Awaitable
 from typing import Any
 
 import pytest
-from tests.spec.possession import bound, client_key, denied, guard_with, proving, with_proof
-from tests.spec.support import NOW, URL, Clock
+from tests.spec.possession import ISSUER, bound, client_key, denied, guard_with, proving, with_proof
+from tests.spec.support import NOW, URL, Clock, guard_for
 
 from tokenguard import DPoP
 from tokenguard.errors import Denied, Reason, Unavailable
@@ -62,6 +62,28 @@ def test_the_same_proof_is_refused_the_second_time(shared: bool) -> None:
             assert asyncio.run(guard.acheck(proving(TOKEN, iat=clock.now)))
         clock.now = NOW + 91
         denied(guard, request, Reason.PROOF_TIME)
+
+
+class Revocations:
+    """A store of revocations that has to be asked."""
+
+    async def ask(self, _token: Any, _now: float) -> None:
+        """As `RemoteRevocations.ask`."""
+        await asyncio.sleep(0)
+
+
+@pytest.mark.req("DP-32", "DP-34")
+@pytest.mark.parametrize("token_cache", [0, 100])
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_use_is_recorded_once_whatever_else_is_asked(shared: bool, token_cache: int) -> None:
+    """For a token that is remembered, and one that is not: no request is a replay of itself."""
+    dpop = DPoP(replays=Shared() if shared else None)
+    with guard_for(ISSUER, dpop=dpop, revocations=Revocations(), token_cache=token_cache) as guard:
+        for _ in range(2):
+            request = proving(TOKEN)
+            assert guard.check(request)
+            assert asyncio.run(guard.acheck(proving(TOKEN)))
+            denied(guard, request, Reason.PROOF_REPLAYED)
 
 
 @pytest.mark.req("A-113")

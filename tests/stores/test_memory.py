@@ -149,7 +149,17 @@ def test_a_clock_that_jumps_away_and_back_brings_nothing_back_to_life(
     assert store.state(NOW + jump).entries == 2
     assert store.find(token(), NOW) is not None
     clock.now = 2 * HOUR
+    store.add([], NOW + HOUR / 2)
     assert store.find(token(), NOW + HOUR / 2) is not None, "set back by an hour: the token is alive again"
+
+
+def test_what_ends_together_stays_until_the_last_of_it_may_go(store: MemoryRevocations, clock: Clock) -> None:
+    """An entry written while the clock was ahead takes none along that was written before."""
+    store.add([revocation(Level.TOKEN, "t-1")], NOW)
+    store.add([revocation(Level.TOKEN, "t-2")], NOW + HOUR - 60)
+    clock.now = 200.0
+    store.add([], NOW + 2 * HOUR)
+    assert store.find(token(), NOW + 200) is not None, "set back: the token is alive again"
 
 
 @pytest.mark.req("A-159")
@@ -204,6 +214,26 @@ def test_64_threads_revoke_and_check_and_lose_nothing(store: MemoryRevocations) 
         thread.join()
     assert missed == []
     assert len(store) == 64 * 50 == len({each.value for each in store.held(NOW)})
+
+
+@pytest.mark.parametrize("revoked", EACH_LEVEL, ids=lambda each: each.level)
+def test_the_definition_itself(revoked: Revocation) -> None:
+    """A token of that issuer which it names, issued by then, until the revocation ends."""
+    assert hits(revoked, token(), NOW)
+    assert hits(revoked, token(issued_at=None), NOW)
+    assert not hits(revoked, token(issuer=OTHER), NOW)
+    assert hits(revoked, token(), revoked.until - 1)
+    assert not hits(revoked, token(), revoked.until)
+    assert hits(revoked, token(issued_at=NOW + 1), NOW) == (revoked.before == math.inf)
+    others = token(id="t-2", session="s-2", subject="bob", client_id="c-2")
+    assert hits(revoked, others, NOW) == (revoked.level is Level.ISSUER)
+
+
+def test_the_definition_has_fingerprints_for_tokens_without_an_id() -> None:
+    """And for no others."""
+    unnamed = token(id=None, fingerprint="fingerprint:1")
+    assert hits(revocation(Level.TOKEN, "fingerprint:1"), unnamed, NOW)
+    assert not hits(revocation(Level.TOKEN, "fingerprint:2"), unnamed, NOW)
 
 
 def test_it_answers_as_the_definition_says(store: MemoryRevocations) -> None:

@@ -14,7 +14,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +25,7 @@ from tokenguard.commands.loading import load_app
 from tokenguard.core.model import Request
 from tokenguard.errors import ConfigurationError, Denied, Reason, Unavailable
 from tokenguard.guard import TokenGuard
-from tokenguard.testing import LocalIssuer
+from tokenguard.testing import ClientCertificate, DPoPKey, LocalIssuer
 
 AUDIENCE = "https://api.example.com"
 _PATH, _SCOPE = "/orders", "orders:read"
@@ -39,26 +39,30 @@ _PATIENCE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One request. `authorization`: the header's value, None for no header; `reason`: None if it must be let in."""
+    """One request. `headers`: what it sends; `status` and `reason`: what must become of it, None if it is let in.
+
+    `again`: the headers with which it could be sent once more; None where they are the same.
+    """
 
     title: str
-    authorization: str | None = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
     status: int
     reason: Reason | None = None
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What it sends."""
-        return {} if self.authorization is None else {"Authorization": self.authorization}
+    again: Callable[[], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of it. `reason`: as the server logged it, empty if let in; `microseconds`: the guard's, a median."""
+    """What became of it. `reason`: as the server logged it, empty if let in; `microseconds`: the guard's, a median.
+
+    `challenges`: the lines of WWW-Authenticate; that of the scheme which the request used comes first.
+    `retry_after`: seconds, as the server wrote them, or empty.
+    """
 
     attempt: Try
     status: int
-    headers: Mapping[str, str]
+    challenges: tuple[str, ...]
+    retry_after: str
     reason: str
     microseconds: float
 
@@ -72,30 +76,49 @@ def run_demo(app: str) -> Iterator[Outcome]:
     """Send every request, and give each outcome as it comes. Raises `ConfigurationError`.
 
     `app`: an ASGI application as MODULE:APP. It takes its settings from the environment (`TokenGuard.from_env`) and
-    answers GET /orders to tokens with the scope orders:read.
+    answers GET /orders to tokens with the scope orders:read. A token is revoked with the guards that its module has.
     """
     issuer = LocalIssuer(audience=AUDIENCE)
     silent = LocalIssuer(audience=AUDIENCE, algorithm="ES256")
     with issuer.serve(), silent.serve():
         silent.misbehave("down")  # before anybody has seen its keys
         issuers = [{"issuer": issuer.issuer, "keys": {"cooldown": COOLDOWN}}, {"issuer": silent.issuer}]
-        variables = {"TOKENGUARD_AUDIENCE": AUDIENCE, "TOKENGUARD_ISSUERS": json.dumps(issuers)}
+        variables = {
+            "TOKENGUARD_AUDIENCE": AUDIENCE,
+            "TOKENGUARD_ISSUERS": json.dumps(issuers),
+            "TOKENGUARD_DPOP": "accepted",
+            "TOKENGUARD_MTLS": "accepted",
+        }
         stopwatch = TokenGuard.from_env({**variables, "TOKENGUARD_TOKEN_CACHE": "0"})
         with stopwatch, _server(app, variables) as url, _client(url) as client:
-            for attempt in _tries(issuer, silent):
+            guards = [stopwatch, *_guards_beside(app)]
+
+            def revoke(token: str) -> None:
+                for guard in guards:
+                    with suppress(Denied, Unavailable):  # the table shows what comes of it
+                        guard.revoke(token)
+
+            for attempt in _tries(issuer, silent, url + _PATH, revoke):
                 with _log() as reasons:
                     answer = _get(client, attempt)
-                reason = ", ".join(reasons)
-                yield Outcome(attempt, answer.status_code, answer.headers, reason, _time(stopwatch, attempt))
+                yield Outcome(
+                    attempt,
+                    answer.status_code,
+                    tuple(answer.headers.get_list("WWW-Authenticate")),
+                    answer.headers.get("Retry-After", ""),
+                    ", ".join(reasons),
+                    _time(stopwatch, attempt, url + _PATH),
+                )
 
 
-def _tries(issuer: LocalIssuer, silent: LocalIssuer) -> Iterator[Try]:
-    """The requests in order; between them the issuers change."""
+def _tries(issuer: LocalIssuer, silent: LocalIssuer, url: str, revoke: Callable[[str], None]) -> Iterator[Try]:
+    """The requests in order; between them the issuers change, and a token is revoked."""
     good: dict[str, Any] = {"scope": _SCOPE}
     stranger = LocalIssuer("https://stranger.example", audience=AUDIENCE, algorithm="ES256")
-    yield Try("no token", None, 401, Reason.MISSING_TOKEN)
-    yield Try("a good token", f"Bearer {issuer.mint(**good)}", 200)
-    yield Try("good, lower-case scheme", f"bearer {issuer.mint(**good)}", 200)
+    seen = issuer.mint(**good)
+    yield Try("no token", {}, 401, Reason.MISSING_TOKEN)
+    yield Try("a good token", _bearer(seen), 200)
+    yield Try("good, lower-case scheme", {"Authorization": f"bearer {issuer.mint(**good)}"}, 200)
     for title, token, status, reason in (
         ("lacks the scope", issuer.mint(scope="orders:write"), 403, Reason.INSUFFICIENT_SCOPE),
         ("expired an hour ago", issuer.broken("expired", **good), 401, Reason.EXPIRED),
@@ -106,14 +129,38 @@ def _tries(issuer: LocalIssuer, silent: LocalIssuer) -> Iterator[Try]:
         ("an unknown key", issuer.broken("unknown_key", **good), 401, Reason.UNKNOWN_KEY),
         ("an unknown issuer", stranger.mint(**good), 401, Reason.UNKNOWN_ISSUER),
     ):
-        yield Try(title, f"Bearer {token}", status, reason)
+        yield Try(title, _bearer(token), status, reason)
+    revoke(seen)
+    yield Try("the good one, revoked", _bearer(seen), 401, Reason.REVOKED)
+    yield from _bound_tries(issuer, url)
     issuer.rotate()
     time.sleep(COOLDOWN)
-    yield Try("good, keys rotated", f"Bearer {issuer.mint(**good)}", 200)
+    yield Try("good, keys rotated", _bearer(issuer.mint(**good)), 200)
     issuer.misbehave("down")
-    yield Try("good, issuer down", f"Bearer {issuer.mint(**good)}", 200)
-    token = silent.mint(**good)
-    yield Try("issuer down, no keys yet", f"Bearer {token}", 503, Reason.KEYS_UNAVAILABLE)
+    yield Try("good, issuer down", _bearer(issuer.mint(**good)), 200)
+    yield Try("issuer down, no keys yet", _bearer(silent.mint(**good)), 503, Reason.KEYS_UNAVAILABLE)
+
+
+def _bound_tries(issuer: LocalIssuer, url: str) -> Iterator[Try]:
+    """Requests with tokens that are bound to a key or to a certificate of the client."""
+    key = DPoPKey()
+    token = issuer.mint(scope=_SCOPE, dpop_key=key)
+    proven = key.headers("GET", url, token)
+    yield Try("bound, with a proof", proven, 200, again=lambda: key.headers("GET", url, token))
+    yield Try("the same proof again", proven, 401, Reason.PROOF_REPLAYED)
+    yield Try("bound, sent as Bearer", _bearer(token), 401, Reason.WRONG_SCHEME)
+    token = issuer.mint(scope=_SCOPE, certificate=ClientCertificate.generate().der)
+    yield Try("certificate missing", _bearer(token), 401, Reason.MISSING_CERTIFICATE)
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _guards_beside(app: str) -> list[TokenGuard]:
+    """The guards in the application's module: revocations in memory are known to the guard that was told."""
+    module = sys.modules[app.partition(":")[0]]
+    return [value for value in vars(module).values() if isinstance(value, TokenGuard)]
 
 
 def _get(client: httpx.Client, attempt: Try) -> httpx.Response:
@@ -123,11 +170,13 @@ def _get(client: httpx.Client, attempt: Try) -> httpx.Response:
         raise ConfigurationError(f"the application does not answer: {type(cause).__name__}") from None
 
 
-def _time(guard: TokenGuard, attempt: Try) -> float:
+def _time(guard: TokenGuard, attempt: Try, url: str) -> float:
     """Microseconds in which a guard of the same settings, that remembers no token, decides on the same request."""
-    request = Request("GET", f"{AUDIENCE}{_PATH}", attempt.headers)
+    request = Request("GET", url, attempt.headers)
     taken = []
     for _ in range(TIMED):
+        if attempt.again is not None:
+            request = Request("GET", url, attempt.again())
         began = time.perf_counter()
         with suppress(Denied, Unavailable):
             guard.check(request, _SCOPE)
@@ -197,5 +246,5 @@ class _Reasons(logging.Handler):
         self.reasons: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if hasattr(record, "tokenguard"):
-            self.reasons.append(record.tokenguard["reason"])
+        if record.name == "tokenguard":  # not its children's, such as the audit
+            self.reasons.append(record.tokenguard["reason"])  # type: ignore[attr-defined]

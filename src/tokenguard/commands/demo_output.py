@@ -12,9 +12,10 @@ from tokenguard.commands.demo import COOLDOWN, TIMED, Outcome
 from tokenguard.commands.terminal import console, table
 
 _PARAMETER = re.compile(r'(\w+)="[^"]*"')
-_LEFT_OUT = ("realm", "error_description")  # they say nothing new in the table
+_LEFT_OUT = ("realm", "error_description", "algs")  # they say nothing new in the table
 _LEGEND = f"""
-WWW-Authenticate: realm and error_description are left out here. Reason: what the server logged.
+WWW-Authenticate: of the scheme that was used; realm, error_description and algs are left out here.
+Reason: what the server logged. Bound: to a key of the client (DPoP), or to its TLS certificate.
 Guard: what a guard that remembers no token needs to decide; median of {TIMED} checks in this process.
 Keys are fetched {COOLDOWN} s apart at least, so that the rotation shows at once; by default 30 s."""
 
@@ -60,8 +61,8 @@ def _cells(outcome: Outcome) -> list[Text]:
 
 
 def _challenge(outcome: Outcome) -> str:
-    if "Retry-After" in outcome.headers:
-        return f"(Retry-After: {outcome.headers['Retry-After']})"
-    challenge = outcome.headers.get("WWW-Authenticate", "")
+    if outcome.retry_after:
+        return f"(Retry-After: {outcome.retry_after})"
+    challenge = outcome.challenges[0] if outcome.challenges else ""
     shown = [found[0] for found in _PARAMETER.finditer(challenge) if found[1] not in _LEFT_OUT]
     return f"{challenge.partition(' ')[0]} {', '.join(shown)}"

@@ -41,10 +41,6 @@ STAGES: dict[str, tuple[Reason, ...]] = {
         Reason.EXPIRED,
         Reason.NOT_YET_VALID,
         Reason.ISSUED_IN_FUTURE,
-        Reason.REVOKED,
-        Reason.REVOCATIONS_UNAVAILABLE,
-        Reason.INACTIVE,
-        Reason.INTROSPECTION_UNAVAILABLE,
     ),
     "binding": (
         Reason.NOT_BOUND,
@@ -67,11 +63,17 @@ STAGES: dict[str, tuple[Reason, ...]] = {
         Reason.PROOF_REPLAYED,
         Reason.REPLAYS_UNAVAILABLE,
     ),
+    "revocation": (
+        Reason.REVOKED,
+        Reason.REVOCATIONS_UNAVAILABLE,
+        Reason.INACTIVE,
+        Reason.INTROSPECTION_UNAVAILABLE,
+        Reason.LIVE_CHECK_UNAVAILABLE,
+    ),
     "scopes": (
         Reason.CLAIM_REFUSED,
         Reason.CHECK_FAILED,
         Reason.ISSUER_NOT_ALLOWED,
-        Reason.LIVE_CHECK_UNAVAILABLE,
         Reason.INSUFFICIENT_AUTHENTICATION,
         Reason.INSUFFICIENT_SCOPE,
     ),
@@ -80,7 +82,9 @@ _STAGE_OF = {reason: stage for stage, reasons in STAGES.items() for reason in re
 _ORDER = list(STAGES)
 _KEY, _SIGNATURE = _ORDER.index("key"), _ORDER.index("signature")
 #: stages that show what the payload says
-_FROM_PAYLOAD = frozenset({"issuer", "claims", "times", "binding", "scopes"})
+_FROM_PAYLOAD = frozenset({"issuer", "claims", "times", "binding", "revocation", "scopes"})
+#: what the guard of this command can't know: it has a store of its own, in which there is nothing
+_UNKNOWABLE = frozenset({"revocation"})
 
 
 class Outcome(StrEnum):
@@ -89,6 +93,7 @@ class Outcome(StrEnum):
     PASSED = "passed"
     FAILED = "FAILED"
     NOT_REACHED = "not reached"
+    NOT_CHECKED = "not checked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,8 @@ def _stages(case: Case, refusal: Denied | Unavailable | None, *, held: bool) -> 
         why = ""
         if refusal is not None and position == failing:
             outcome, why = Outcome.FAILED, refusal.hint
+        elif outcome is Outcome.PASSED and name in _UNKNOWABLE:
+            outcome = Outcome.NOT_CHECKED
         unverified = not held and name in _FROM_PAYLOAD and case.anatomy.claims is not None
         stages.append(Stage(name, outcome, tuple(SIGHTS[name](case)), unverified, why))
     return tuple(stages)

@@ -11,7 +11,12 @@ from rich.text import Text
 from tokenguard.commands.explain import Explanation, Outcome, Stage
 from tokenguard.commands.terminal import console, print_keys, table
 
-_OUTCOME_STYLES = {Outcome.PASSED: "green", Outcome.FAILED: "bold red", Outcome.NOT_REACHED: "dim"}
+_OUTCOME_STYLES = {
+    Outcome.PASSED: "green",
+    Outcome.FAILED: "bold red",
+    Outcome.NOT_REACHED: "dim",
+    Outcome.NOT_CHECKED: "dim",
+}
 _VERDICT_STYLES = {"accepted": "bold green", "refused": "bold red", "unavailable": "bold yellow"}
 
 

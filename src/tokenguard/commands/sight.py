@@ -142,7 +142,19 @@ def _binding(case: Case) -> list[str]:
         return ["no cnf: whoever holds the token may use it (a bearer token)"]
     confirmation = case.claims["cnf"]
     members = ", ".join(map(shown, confirmation)) if isinstance(confirmation, dict) else "not an object"
-    return [f"cnf ({members}): only the holder of a key may use it (jkt: DPoP; x5t#S256: mutual TLS)"]
+    return [
+        f"cnf ({members}): only the holder of a key may use it (jkt: DPoP; x5t#S256: mutual TLS)",
+        "judged here as a Bearer token, since there is no request with a proof or a certificate",
+    ]
+
+
+def _revocation(case: Case) -> list[str]:
+    if case.anatomy.claims is None:
+        return []
+    lines = ["known to your guard's store alone, which is not asked here (tokenguard revocations list)"]
+    if "sid" not in case.claims:
+        lines.append("no sid: to end its session will not end it, unless ClaimNames.session names another claim")
+    return lines
 
 
 def _scopes(case: Case) -> list[str]:
@@ -164,6 +176,7 @@ SIGHTS: dict[str, Callable[[Case], list[str]]] = {
     "claims": _claims,
     "times": _times,
     "binding": _binding,
+    "revocation": _revocation,
     "scopes": _scopes,
 }
 

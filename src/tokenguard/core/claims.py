@@ -116,6 +116,7 @@ def read_claims(  # noqa: PLR0912 - a branch a claim
             names,
             get("sid") if not has_own_names or names.session is None else one_text(claims, names.session),
             None,
+            None,
         ),
     )
 

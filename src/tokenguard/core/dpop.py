@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from tokenguard.config import Limits
 from tokenguard.core import jws, strict_json
@@ -32,41 +32,33 @@ _NUMBERS = frozenset({int, float})  # and not bool, which is an int to isinstanc
 _TO_BASE64URL = bytes.maketrans(b"+/", b"-_")
 
 
-class Asked(NamedTuple):
-    """What a proof must be about. `key`: thumbprint of the key that the token is bound to; `now` in epoch seconds."""
-
-    method: str
-    url: str
-    key: bytes
-    now: float
-    leeway: float
-
-    def __repr__(self) -> str:
-        return f"Asked({self.method!r})"
+#: a proof that is good if this is its first use: 32 octets, and the epoch seconds from when it is good no more
+Use: TypeAlias = tuple[bytes, float]
 
 
-class Use(NamedTuple):
-    """A proof that is good, if this is its first use. `until`: epoch seconds from when it is good no more."""
+def token_hash(received: bytes) -> bytes:
+    """What a proof says in `ath` of the token that it goes along with (RFC 9449 4.2)."""
+    digest = hashlib.sha256(received).digest()
+    return binascii.b2a_base64(digest, newline=False).rstrip(b"=").translate(_TO_BASE64URL)
 
-    proof: bytes
-    until: float
 
-
-def check_proof(proofs: Proofs, credential: Credential, asked: Asked) -> Use:
+def check_proof(  # noqa: PLR0917 - what a proof must be about
+    proofs: Proofs, credential: Credential, bound_to: bytes, ath: bytes, method: str, url: str, now: float
+) -> Use:
     """Every check of a proof but whether it was used before: that is for `record_use`.
 
+    `bound_to`: thumbprint of the key that the token is bound to; `ath`: its `token_hash`; `now` in epoch seconds.
     Raises `InvalidDPoPProof`, `UseDPoPNonce`, or `InvalidToken` where the token is bound to another key.
     """
-    signing_input, header_segment, payload_segment, signature = _split(credential, proofs.settings.max_proof)
-    known = proofs.keys.get(asked.key) if proofs.keys is not None else None
+    signing_input, header_segment, payload_segment, signature = _split(credential.proofs, proofs.settings.max_proof)
+    known = proofs.keys.get(bound_to) if proofs.keys is not None else None
     if known is not None and known.header == header_segment:
         verifier = known.verifier
     else:
-        known, verifier = None, _read_header(header_segment, proofs, asked.key)
+        known, verifier = None, _read_header(header_segment, proofs, bound_to)
     claims = _read_object(payload_segment)
-    jti = _check_claims(claims, asked)
-    until = _check_time(claims, proofs, asked)
-    _check_token(claims, credential.token)
+    jti = _check_claims(claims, ath, method, url)
+    until = _check_time(claims, proofs, now)
     # (6) the signature holds under the key in the header, and no other key is looked at
     try:
         verifier(signature, signing_input)
@@ -74,37 +66,36 @@ def check_proof(proofs: Proofs, credential: Credential, asked: Asked) -> Use:
         raise InvalidDPoPProof(Reason.PROOF_SIGNATURE, "the key in the proof did not make its signature") from None
     if known is None and proofs.keys is not None:
         # under the thumbprint, so that whoever holds one key takes up the room of one
-        proofs.keys.put(asked.key, ProofKey(header_segment, verifier))
+        proofs.keys.put(bound_to, ProofKey(header_segment, verifier))
     # jti is unique for a key only as far as its holder wants; of the length that anybody likes, so a hash is kept
-    return Use(hashlib.sha256(asked.key + jti.encode("utf-8")).digest(), until)
+    return hashlib.sha256(bound_to + jti.encode("utf-8")).digest(), until
 
 
 def record_use(proofs: Proofs, use: Use, now: float) -> RecordProof | None:
     """Let a proof count once (RFC 9449 11.1): remembered for as long as it is good, in one check-and-set.
 
-    Answers what is still to be asked where the store is outside of this process; the answer is for `check_first`.
+    Answers what is still to be asked where the store is outside of this process; any answer to it but True is a replay.
     """
     if proofs.record is None:
-        return RecordProof(use.proof, now, use.until)
+        return RecordProof(use[0], now, use[1])
     try:
-        is_first = proofs.record(use.proof, now, use.until)
+        is_first = proofs.record(use[0], now, use[1])
     except Unavailable:
         raise
     except Exception as cause:  # the store may be the deployment's code: anything may come
         raise Unavailable(Reason.REPLAYS_UNAVAILABLE, f"DPoP.replays raised {type(cause).__name__}") from None
-    check_first(is_first)
+    if is_first is not True:
+        raise replayed()
     return None
 
 
-def check_first(is_first: object) -> None:
-    """Refuse a proof unless this is its first use: True, and nothing that merely looks so."""
-    if is_first is not True:
-        raise InvalidDPoPProof(Reason.PROOF_REPLAYED, "the same key used the same jti before")
+def replayed() -> InvalidDPoPProof:
+    """The refusal where a store's answer is not True, for a first use, or merely looks so."""
+    return InvalidDPoPProof(Reason.PROOF_REPLAYED, "the same key used the same jti before")
 
 
-def _split(credential: Credential, most: int) -> tuple[bytes, bytes, bytes, bytes]:
+def _split(lines: tuple[str, ...], most: int) -> tuple[bytes, bytes, bytes, bytes]:
     # (1) not more than one DPoP field; some servers join repeated lines with a comma (RFC 9110 5.3)
-    lines = credential.proofs
     if not lines:
         raise InvalidDPoPProof(Reason.MISSING_PROOF, "there is no DPoP header")
     proof = lines[0]
@@ -115,8 +106,8 @@ def _split(credential: Credential, most: int) -> tuple[bytes, bytes, bytes, byte
         raise _malformed(f"DPoP.max_proof is {most}")
     try:
         signing_input, header, payload, signature = jws.split(proof.strip(" \t").encode("ascii"))
-        return signing_input, header, payload, jws.read_signature(signature)
-    except (Denied, UnicodeEncodeError):
+        return signing_input, header, payload, jws.decode_base64url(signature)
+    except (Denied, ValueError):
         raise _malformed("the proof is not three segments of base64url") from None
 
 
@@ -163,56 +154,51 @@ def _read_key(jwk: Mapping[str, Any], alg: str, bound_to: bytes) -> Verifier:
     return algorithm.verifier(key.key)
 
 
-def _check_claims(claims: Mapping[str, Any], asked: Asked) -> str:
-    """The claims but for time and token; answers the jti."""
+def _check_claims(claims: Mapping[str, Any], ath: bytes, method: str, url: str) -> str:
+    """The claims but for time and nonce; answers the jti."""
     get = claims.get
-    jti, htm, htu, ath = get("jti"), get("htm"), get("htu"), get("ath")
+    jti, htm, htu, hashed = get("jti"), get("htm"), get("htu"), get("ath")
     # (3) each is there, of its type and not empty
-    if not (type(jti) is type(htm) is type(htu) is type(ath) is str and jti and htm and htu and ath):
+    if not (type(jti) is type(htm) is type(htu) is type(hashed) is str and jti and htm and htu and hashed):
         raise _malformed("jti, htm, htu and ath must be non-empty strings")
     if type(get("iat")) not in _NUMBERS:
         raise _malformed("iat must be a number")
     # (8) the method, which is case-sensitive (RFC 9110 9.1)
-    if htm != asked.method:
+    if htm != method:
         raise InvalidDPoPProof(Reason.PROOF_METHOD, "htm is not the method of the request")
     # (9) the URL, without query and fragment
-    if not same_target(htu, asked.url):
+    if not same_target(htu, url):
         raise InvalidDPoPProof(
             Reason.PROOF_TARGET, "htu is not the URL of the request (see DPoP.base_url and TrustedProxies.forwarded)"
         )
+    # (12) the hash of the token as it was received, in constant time
+    if not hmac.compare_digest(hashed.encode("utf-8"), ath):
+        raise InvalidDPoPProof(Reason.PROOF_TOKEN, "ath is not the hash of this token")
     return jti
 
 
-def _check_time(claims: Mapping[str, Any], proofs: Proofs, asked: Asked) -> float:
+def _check_time(claims: Mapping[str, Any], proofs: Proofs, now: float) -> float:
     """(10) and (11), which go together: a nonce of ours tells the time better than the client does.
 
     Answers when the proof will be good no more, a clock that is behind by the leeway considered.
     """
-    settings, nonces, now, iat = proofs.settings, proofs.nonces, asked.now, claims["iat"]
+    settings, nonces, iat = proofs.settings, proofs.nonces, claims["iat"]
     is_recent = now - settings.window <= iat <= now + proofs.ahead
     if nonces is not None and (settings.nonces == "always" or not is_recent or "nonce" in claims):
-        made_at = nonces.made_at(claims.get("nonce"), now, asked.leeway)
+        made_at = nonces.made_at(claims.get("nonce"), now, proofs.leeway)
         if made_at is None:
             refusal = UseDPoPNonce(
                 Reason.PROOF_NONCE, f'no good nonce in the proof; DPoP.nonces is "{settings.nonces}"'
             )
             refusal.nonce = nonces.make(now)
             raise refusal
-        return made_at + nonces.lifetime + asked.leeway
+        return made_at + nonces.lifetime + proofs.leeway
     if not is_recent:
         raise InvalidDPoPProof(
             Reason.PROOF_TIME, f"iat is too long ago (DPoP.window is {settings.window}) or ahead of our clock"
         )
-    until: float = iat + settings.window + asked.leeway
+    until: float = iat + settings.window + proofs.leeway
     return until
-
-
-def _check_token(claims: Mapping[str, Any], token: str) -> None:
-    # (12) the hash of the token as it was received
-    digest = hashlib.sha256(token.encode("ascii")).digest()
-    expected = binascii.b2a_base64(digest, newline=False).rstrip(b"=").translate(_TO_BASE64URL)
-    if not hmac.compare_digest(claims["ath"].encode("utf-8"), expected):
-        raise InvalidDPoPProof(Reason.PROOF_TOKEN, "ath is not the hash of this token")
 
 
 def _read_object(segment: bytes) -> dict[str, Any]:

@@ -18,7 +18,8 @@ Form: TypeAlias = bytes | Mapping[str, str] | Iterable[tuple[str, str]]
 class Request:
     """What of an HTTP request decides about its access token; adapters build it.
 
-    `method`, `url`: as the client sent them, the URL absolute. `headers`: a mapping, or (name, value) pairs where
+    `method`, `url`: as the client sent them, the URL absolute; put together by `core.target_uri.request_url` where
+    its host is out of the header Host, which may hold anything. `headers`: a mapping, or (name, value) pairs where
     a repeated field stands twice; names in any case, text or bytes as on the wire. `form`: the body of an
     application/x-www-form-urlencoded request, raw or as pairs; looked at only where the guard allows tokens there.
     `client_certificate`: DER bytes from the TLS layer. `peer`: address of the immediate peer.
@@ -81,6 +82,7 @@ class Verified(NamedTuple):
     `payload`: the claims as the issuer's bytes. `generation`: of the keys under which the signature held. `configured`:
     the issuer as `Issuer` has it, which may be for many tenants with a name each; `names`: where it puts things.
     `session`: the session or family it belongs to. `fingerprint`: what it is revoked by where it has no `id`.
+    `hash`: what proofs call it by (`ath`), where that is known already.
     """
 
     issuer: str
@@ -101,6 +103,7 @@ class Verified(NamedTuple):
     names: ClaimNames
     session: str | None = None
     fingerprint: str | None = None
+    hash: bytes | None = None
 
     def __repr__(self) -> str:
         return f"Verified(issuer={self.issuer!r}, subject={self.subject!r}, id={self.id!r})"

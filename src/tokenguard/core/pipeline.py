@@ -16,7 +16,8 @@ from typing import TypeAlias
 from tokenguard.core import jws
 from tokenguard.core.claims import check_now, read_claims, run_checks
 from tokenguard.core.credentials import read_credential
-from tokenguard.core.effects import Flow
+from tokenguard.core.dpop import token_hash
+from tokenguard.core.effects import Flow, RecordProof
 from tokenguard.core.keyuse import candidates, is_signed, newer_keys, no_key, usable_keys
 from tokenguard.core.model import INTROSPECTED, AccessToken, Credential, Request, Verified
 from tokenguard.core.remote import confirm_live, verify_remotely, whom_to_ask
@@ -77,15 +78,19 @@ def authenticate(
     try:
         presented = recall(setup, credential.token, now, monotonic)
         verified = presented[2]
-        is_bearer = credential.scheme == "Bearer" and not senders.must_be_bound
-        if verified is not None and verified.binding is None and is_bearer and not live:
+        if verified is None or live:
+            return _authenticate(setup, request, credential, presented, now, monotonic, live, seen, when_unknown)
+        question = None
+        if verified.binding is not None or credential.scheme != "Bearer" or senders.must_be_bound:
+            question = confirm_sender(senders, request, credential, verified, now, seen=seen)
+        if question is None:
             token = admit_known(setup.revocations, verified, now)
             if token is not None:
                 return token
     except Denied as refusal:
         refusal.schemes = (credential.scheme,)
         raise
-    return _authenticate(setup, request, credential, presented, now, monotonic, live, seen, when_unknown)
+    return _admit(setup, credential, verified, question, now, when_unknown)
 
 
 def validate(setup: Setup, token: str, now: float, monotonic: float) -> Begun:
@@ -147,7 +152,7 @@ def _authenticate(  # noqa: PLR0917 - what one request is
     setup: Setup, request: Request, credential: Credential, presented: Presented, now: float, monotonic: float,
     live: bool, seen: bool, when_unknown: WhenUnknown | None,
 ) -> Flow[AccessToken]:  # fmt: skip
-    """What `authenticate` can't settle at once."""
+    """What `authenticate` can't settle at once: a token that is not remembered, or must be asked about."""
     try:
         verified = yield from vouch(setup, presented, now, monotonic, live=live)
         if verified.binding is not None or credential.scheme != "Bearer" or setup.senders.must_be_bound:
@@ -157,6 +162,20 @@ def _authenticate(  # noqa: PLR0917 - what one request is
         if live and verified.generation != INTROSPECTED:
             yield from confirm_live(setup, verified, presented[0], monotonic)
         return (yield from admit(setup.revocations, verified, now, live=live, when_unknown=when_unknown))
+    except Denied as refusal:
+        refusal.schemes = (credential.scheme,)
+        raise
+
+
+def _admit(  # noqa: PLR0917
+    setup: Setup, credential: Credential, verified: Verified, question: RecordProof | None, now: float,
+    when_unknown: WhenUnknown | None,
+) -> Flow[AccessToken]:  # fmt: skip
+    """The last of `authenticate` for a remembered token, where a store must be asked: for its proof, or about it."""
+    try:
+        if question is not None:
+            yield from ask_first_use(question, verified)
+        return (yield from admit(setup.revocations, verified, now, live=False, when_unknown=when_unknown))
     except Denied as refusal:
         refusal.schemes = (credential.scheme,)
         raise
@@ -243,6 +262,8 @@ def verify(  # noqa: PLR0912 - in one place, since each call would cost (see abo
         raise
     if verified.id is None:
         verified = verified._replace(fingerprint=fingerprint(received))
+    if verified.binding is not None:
+        verified = verified._replace(hash=token_hash(received))
     if setup.tokens is not None:
         setup.tokens.put(digest, verified)
     if setup.tenants is not None:

@@ -235,10 +235,15 @@ def authorize(
         if scopes is not None and not scopes.is_met(token.scopes):
             _check_prefixed(token, requirement, scopes)
     except (Denied, Unavailable) as refusal:
-        refusal.concerns(token.issuer, token.client_id, token.id)
-        if isinstance(refusal, Denied) and "dpop" in token.bound_by:
-            refusal.schemes = ("DPoP",)  # such a token came with no other
+        refer_to(token, refusal)
         raise
+
+
+def refer_to(token: AccessToken, refusal: Denied | Unavailable) -> None:
+    """Say, for the log and in the challenge, which verified token a refusal is about."""
+    refusal.concerns(token.issuer, token.client_id, token.id)
+    if isinstance(refusal, Denied) and "dpop" in token.bound_by:
+        refusal.schemes = ("DPoP",)  # such a token came with no other
 
 
 def _check_authentication(token: AccessToken, requirement: Requirement, now: float, leeway: float) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from tokenguard.core.confirmation import Binding
-from tokenguard.core.dpop import Asked, check_first, check_proof, record_use
+from tokenguard.core.dpop import check_proof, record_use, replayed, token_hash
 from tokenguard.core.effects import AnswerFailed, Flow, RecordProof
 from tokenguard.core.forwarded import client_url
 from tokenguard.core.model import AccessToken, Credential, Request, Verified
@@ -41,7 +41,7 @@ def confirm_sender(
     asked: whether a proof that is good is used for the first time, where only a store outside of this process knows.
     """
     try:
-        return _confirm(senders, request, credential, verified.binding, now, seen=seen)
+        return _confirm(senders, request, credential, verified, now, seen=seen)
     except (Denied, Unavailable) as refusal:
         refusal.concerns(verified.issuer, verified.client_id, verified.id)
         raise
@@ -55,15 +55,17 @@ def ask_first_use(question: RecordProof, verified: Verified) -> Flow[None]:
         except AnswerFailed as failure:
             unavailable = Unavailable(Reason.REPLAYS_UNAVAILABLE, f"DPoP.replays gave no answer: {failure}")
             raise unavailable.after(failure.retry_after) from None
-        check_first(is_first)
+        if is_first is not True:
+            raise replayed()
     except (Denied, Unavailable) as refusal:
         refusal.concerns(verified.issuer, verified.client_id, verified.id)
         raise
 
 
 def _confirm(
-    senders: Senders, request: Request, credential: Credential, binding: Binding | None, now: float, *, seen: bool
+    senders: Senders, request: Request, credential: Credential, verified: Verified, now: float, *, seen: bool
 ) -> RecordProof | None:
+    binding = verified.binding
     key, certificate = binding or _UNBOUND
     if binding is not None and key is certificate is None:
         # nothing in cnf that is known here, or nothing at all: the issuer meant to bind it (RFC 7800 3.1)
@@ -77,8 +79,8 @@ def _confirm(
         proofs = _proofs_for(senders, credential)
         base_url, proxies = proofs.settings.base_url, senders.proxies
         url = request.url if base_url is None and proxies is None else _addressed(request, base_url, proxies)
-        asked = Asked(request.method, url, key, now, senders.leeway)
-        use = check_proof(proofs, credential, asked)
+        ath = verified.hash or token_hash(credential.token.encode("ascii"))
+        use = check_proof(proofs, credential, key, ath, request.method, url, now)
         return None if seen else record_use(proofs, use, now)
     if credential.scheme == "DPoP":
         # a binding to a key that nobody can confirm (RFC 9449 7.1)

@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from ipaddress import IPv6Address
+from urllib.parse import quote, unquote
 
 #: characters; a proof's target has no query, and no path that routes is as long
 MAX_URI = 4096
 # a WebSocket handshake is an HTTP request, whatever its scheme (RFC 6455 4.1)
 _SCHEMES = {"https": ("https", 443), "http": ("http", 80), "wss": ("https", 443), "ws": ("http", 80)}
 _URI = re.compile(r"([A-Za-z]+)://([^/?#]*)([^?#]*)", re.ASCII)
-_HOST = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::([0-9]{0,5}))?", re.ASCII)
+# a host and its port (RFC 3986 3.2.2, 3.2.3): of a name what can be in one, user information in no case
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::([0-9]{0,5}))?", re.ASCII)
 #: nothing to normalise in it: unreserved, sub-delims, ":", "@" (RFC 3986 3.3), and no dot at the start of a segment
 _PLAIN_PATH = re.compile(r"(?:/(?!\.)[A-Za-z0-9._~!$&'()*+,;=:@-]*)+", re.ASCII)
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
@@ -25,12 +26,40 @@ _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 #: printable, but in no URI (RFC 3986 2): some clients send them bare, others encoded
 _BARE = re.compile(r"[\"<>\\^`{|}\[\]]")
 _PRINTABLE = re.compile(r"[\x21-\x7E]*")
+#: what clients leave as it is in a path, beside the unreserved characters (RFC 3986 3.3)
+_IN_PATHS = "/:@!$&'()*+,;="
+
+
+def request_url(scheme: str, host: str, target: str) -> str:
+    """The URL of a request, of what stands in its request line and in Host; for adapters.
+
+    What is no host counts for nothing, as if there were none; what is no target in origin form (RFC 9112 3.2.1) makes
+    no URL: "".
+    """
+    # a "/", "?" or "#" in Host would move the border between host and path: a proof for one path were one for all
+    # (RFC 9110 4.2.3, 7.2)
+    if not _AUTHORITY.fullmatch(host):
+        host = ""
+    return f"{scheme}://{host}{target}" if target[:1] == "/" and "#" not in target else ""
+
+
+def escaped_path(path: str, encoding: str = "utf-8") -> str:
+    """A path that the server has decoded, as clients most likely sent it. "%2F" is lost: it was made a slash."""
+    return quote(path, safe=_IN_PATHS, encoding=encoding, errors="replace")
+
+
+def below_root(path: str, root: str, encoding: str = "utf-8") -> str:
+    """A path as sent, with what a proxy took away from its beginning and the application knows, `root`, decoded."""
+    root = root.rstrip("/")
+    if not root or f"{unquote(path, encoding)}/".startswith(f"{root}/"):
+        return path
+    return escaped_path(root, encoding) + path
 
 
 def same_target(named: str, addressed: str) -> bool:
     """Is the URI that a proof names the one that was addressed, query and fragment aside (RFC 9449 4.3)?"""
     ours = normal_form(addressed)
-    return ours is not None and normal_form(named) == ours
+    return ours is not None and (named == ours or normal_form(named) == ours)
 
 
 @lru_cache(maxsize=256)  # the same few targets again and again; a miss costs a few microseconds
@@ -65,8 +94,6 @@ def _normal_authority(authority: str, default_port: int) -> str | None:
             host = f"[{IPv6Address(host[1:-1])}]"  # in its shortest form (RFC 5952)
         except ValueError:
             return None
-    elif not _HOST.fullmatch(host):
-        return None
     # an empty port is the default one, and that is left out (RFC 3986 6.2.3)
     number = int(port) if port else default_port
     return host.lower() if number == default_port else f"{host.lower()}:{number}"

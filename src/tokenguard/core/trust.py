@@ -89,12 +89,14 @@ class ProofKey(NamedTuple):
 class Proofs:
     """How DPoP proofs are checked. `keys`: by thumbprint, None where nothing is remembered. `nonces`: None for never.
 
-    `ahead`: seconds by which the client's clock may be ahead of ours.
+    `ahead`: seconds by which the client's clock may be ahead of ours; `leeway`: that of the guard, which other workers'
+    clocks have.
     `record`: remembers a use at once, as `possession.Replays` says; None where that must be asked for.
     """
 
     settings: DPoP
     ahead: float
+    leeway: float
     keys: Memory[ProofKey] | None
     nonces: Nonces | None
     record: Callable[[bytes, float, float], object] | None
@@ -102,7 +104,7 @@ class Proofs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Senders:
-    """What confirms senders: None for what is not set up. `leeway`: the guard's, in seconds.
+    """What confirms senders: None for what is not set up.
 
     `must_be_bound`: is every token refused that is not bound?
     """
@@ -110,7 +112,6 @@ class Senders:
     dpop: Proofs | None = None
     mtls: MTLS | None = None
     proxies: TrustedProxies | None = None
-    leeway: float = 0
     must_be_bound: bool = field(init=False)
 
     def __post_init__(self) -> None:

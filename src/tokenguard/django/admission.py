@@ -9,15 +9,16 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, RawPostDataException
 from django.http.response import HttpResponseBase
 
+from tokenguard import asgi, wsgi
 from tokenguard._forms import UNSEARCHABLE
-from tokenguard.asgi import client_certificate, sent_target
 from tokenguard.core.credentials import read_credential
 from tokenguard.core.model import AccessToken, Form, Request
 from tokenguard.core.requirements import Requirement
+from tokenguard.core.target_uri import request_url
 from tokenguard.django.conf import Conf
 from tokenguard.errors import Denied, MissingToken, Unavailable
 from tokenguard.guard import TokenGuard
-from tokenguard.wsgi import EnvironRequest, form_of, raw_target
+from tokenguard.wsgi import EnvironRequest, form_of
 
 _R = TypeVar("_R", bound=HttpResponseBase)
 
@@ -56,27 +57,43 @@ async def aadmit(request: HttpRequest, conf: Conf, access: Access) -> HttpRespon
 
 
 def check(request: HttpRequest, guard: TokenGuard, requirement: Requirement) -> AccessToken:
-    """Authenticate once per request, authorize each time. The token is kept as `request.access_token`."""
+    """Authenticate once per request, authorize each time.
+
+    The token is kept as `request.access_token`, whether or not it is enough here: whoever looks next must not take its
+    proof for a replay.
+    """
     token = kept_token(request)
-    if token is not None and not requirement.live:
-        guard.authorize(token, requirement)
-        return token
-    asked = _asked(request, guard)
-    if token is not None:
+    if token is None or requirement.live:
+        asked = _asked(request, guard)
+    if token is None:
+        try:
+            token = guard.authenticate(asked, when_revocations_unknown=requirement.when_revocations_unknown)
+        except MissingToken as missing:
+            missing.scope = requirement.scope  # so that the client knows what to ask for
+            raise
+        _keep(request, asked, token)
+    if requirement.live:
         return guard.confirm(asked, requirement)
-    return _keep(request, asked, guard.check(asked, requirement=requirement))
+    guard.authorize(token, requirement)
+    return token
 
 
 async def acheck(request: HttpRequest, guard: TokenGuard, requirement: Requirement) -> AccessToken:
     """`check`, for async code."""
     token = kept_token(request)
-    if token is not None and not requirement.live:
-        guard.authorize(token, requirement)
-        return token
-    asked = _asked(request, guard)
-    if token is not None:
+    if token is None or requirement.live:
+        asked = _asked(request, guard)
+    if token is None:
+        try:
+            token = await guard.aauthenticate(asked, when_revocations_unknown=requirement.when_revocations_unknown)
+        except MissingToken as missing:
+            missing.scope = requirement.scope
+            raise
+        _keep(request, asked, token)
+    if requirement.live:
         return await guard.aconfirm(asked, requirement)
-    return _keep(request, asked, await guard.acheck(asked, requirement=requirement))
+    guard.authorize(token, requirement)
+    return token
 
 
 def with_headers(request: HttpRequest, conf: Conf, response: _R) -> _R:
@@ -120,14 +137,14 @@ class DjangoRequest(EnvironRequest):
         except DisallowedHost:
             host = ""
         scope = getattr(self._request, "scope", None)
-        target = raw_target(self._request.META) if scope is None else sent_target(scope)
-        return f"{self._request.scheme}://{host}{target or self._request.get_full_path()}"
+        target = wsgi.sent_target(self._request.META, "utf-8") if scope is None else asgi.sent_target(scope)
+        return request_url(self._request.scheme or "", host, target)
 
     @property
     def client_certificate(self) -> bytes | None:  # type: ignore[override] # computed for the few who ask
         """In DER, as the server of WSGI or ASGI gives it."""
         scope = getattr(self._request, "scope", None)
-        return super().client_certificate if scope is None else client_certificate(scope)
+        return super().client_certificate if scope is None else asgi.client_certificate(scope)
 
 
 def _asked(request: HttpRequest, guard: TokenGuard) -> DjangoRequest:
@@ -144,12 +161,11 @@ def _read_form(request: HttpRequest) -> Form | None:
         return pairs or UNSEARCHABLE
 
 
-def _keep(request: Any, asked: Request, token: AccessToken) -> AccessToken:
+def _keep(request: Any, asked: Request, token: AccessToken) -> None:
     request.access_token = token
     # Another site can make a browser send forms and cookies, but not this header. What Django's test client does, too.
     if asked.form is None or "dpop" in token.bound_by or _is_in_header(asked):
         request._dont_enforce_csrf_checks = True  # noqa: SLF001 - Django has no public name for it
-    return token
 
 
 def _is_in_header(asked: Request) -> bool:

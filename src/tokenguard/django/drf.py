@@ -26,7 +26,7 @@ from rest_framework.request import Request
 
 from tokenguard._raising import framework_error
 from tokenguard.core.model import AccessToken
-from tokenguard.core.requirements import Requirement, Scopes, requirement_of
+from tokenguard.core.requirements import Requirement, Scopes, refer_to, requirement_of
 from tokenguard.django.admission import ANY_TOKEN, check
 from tokenguard.django.conf import current
 from tokenguard.errors import ConfigurationError, Denied, InvalidToken, MissingToken, Reason, Unavailable
@@ -73,7 +73,9 @@ class TokenAuthentication(BaseAuthentication):  # type: ignore[misc] # ships no 
             token = check(request._request, conf.guard, ANY_TOKEN.requirement)  # noqa: SLF001 - its documented name
             user = TokenUser(token) if conf.user_of is None else conf.user_of(token)
             if user is None:
-                raise InvalidToken(Reason.CLAIM_REFUSED, "TOKENGUARD.USER knows no user for the token")
+                unknown = InvalidToken(Reason.CLAIM_REFUSED, "TOKENGUARD.USER knows no user for the token")
+                refer_to(token, unknown)
+                raise unknown
             _headers_of_answer(request).update(conf.guard.response_headers(token))
         except MissingToken:
             return None

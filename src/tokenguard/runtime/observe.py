@@ -1,11 +1,11 @@
 """What an operator sees: log records for refusals and for keys.
 
-Loggers: `tokenguard` (refusals: INFO for the caller's fault, WARNING for ours, DEBUG where there was no token, which
-an optional route forgives), `tokenguard.keys`, `tokenguard.introspection`, `tokenguard.issuers`, and
-`tokenguard.audit`: revocations made (INFO), tokens refused because of one (INFO), and tokens let in although nobody
-could tell (ERROR). Each record of a refusal has the fields as `record.tokenguard`, a dict: reason, issuer, client_id,
-jti, token (a SHA-256 prefix), request_id, hint. Never a token; claim values only after the signature held, and of these
-only client_id and jti.
+Loggers: `tokenguard` (refusals: INFO for the caller's fault, WARNING for ours, DEBUG where there was no token, which an
+optional route forgives), `tokenguard.keys`, `tokenguard.introspection`, `tokenguard.issuers`, `tokenguard.revocations`
+(`stores/replica.py`), and `tokenguard.audit`: revocations made (INFO), tokens refused because of one (INFO), and tokens
+let in although nobody could tell (ERROR); docs/operations.md lists them. Each record of a refusal has the fields as
+`record.tokenguard`, a dict: reason, issuer, client_id, jti, token (a SHA-256 prefix), request_id, hint. Never a token;
+claim values only after the signature held, and of these only client_id and jti.
 A record of the audit has event, issuer, level, client_id and jti there, and a SHA-256 prefix of any other value.
 """
 

@@ -28,15 +28,16 @@ def build_senders(
     if mtls is not None and mtls.format is not None and proxies is None:
         raise ConfigurationError("MTLS.format needs proxies=TrustedProxies(...): a header that anybody may send")
     if dpop is None:
-        return Senders(None, mtls, proxies, leeway)
+        return Senders(None, mtls, proxies)
     proofs = Proofs(
         settings=dpop,
         ahead=min(leeway, dpop.window),
+        leeway=leeway,
         keys=BoundedMemory(keys) if keys else None,
         nonces=Nonces(dpop.nonce_keys, dpop.nonce_lifetime) if dpop.nonces != "never" else None,
         record=None if dpop.is_shared else replays.record,
     )
-    return Senders(proofs, mtls, proxies, leeway)
+    return Senders(proofs, mtls, proxies)
 
 
 class SharedReplays:

@@ -21,8 +21,9 @@ _CLEARED_AT_A_LOOK = 5_000
 class MemoryRevocations:
     """A guard's store by default: for a service of one process, or of processes that are each told.
 
-    `max_entries`: a write that would bring more raises, and nothing is dropped. `monotonic`: seconds on a clock that
-    nobody sets. Guards may share one. A forked child begins with what its parent held, and goes its own way from there.
+    `max_entries`: a write that would bring more raises `RevocationFailed` out of `guard.revoke`, and nothing is
+    dropped. `monotonic`: seconds on a clock that nobody sets. Guards may share one. A forked child begins with what its
+    parent held, and goes its own way from there. Raises `ConfigurationError` when built.
     """
 
     def __init__(self, *, max_entries: int = 1_000_000, monotonic: Callable[[], float] = time.monotonic) -> None:

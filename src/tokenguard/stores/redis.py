@@ -33,12 +33,13 @@ _PREFIX = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
 
 
 class RedisRevocations:
-    """A store that processes share. Belongs to one guard.
+    """A store that processes share, in Redis 5 or Valkey 7.2 and newer. Belongs to one guard.
 
     `source`: a URL (redis://, rediss://, unix://), or a callable that makes a `redis.asyncio` client, for Sentinel or
-    credentials of your own. `prefix`: of the names of its three keys (`stores/wire.py`). `mode`: see the
-    module. `timeout`: seconds for one question to the server. `create`: take a store without an epoch for a new one;
-    else it counts as lost until a process that held it brings it back, or `create()` is called once.
+    credentials of your own. `prefix`: of the names of its three keys (`stores/wire.py`). `mode`: "direct": each check
+    is one round trip; "replica": it is a look into this process's memory, which follows the store. `timeout`: seconds
+    for one question to the server. `create`: take a store without an epoch for a new one; else it counts as lost until
+    a process that held it brings it back, or `create()` is called once.
     For replicas: `max_lag`: seconds that the copy may be behind. `when_lagging`: beyond that, "closed": no answer, so
     that the guard's policy decides; "direct": ask the server each time; "open": the copy answers, and the log has an
     error. A revocation that the copy does hold is honoured at any age. `max_entries`: more are not followed.

@@ -1,0 +1,90 @@
+"""Checks of who holds the key that a token is bound to."""
+
+from __future__ import annotations
+
+from tools.mutations.mutant import Mutant
+
+SUITES: dict[str, tuple[str, ...]] = {
+    "confirmation": ("spec/test_rfc7800",),
+    "sender": ("spec/test_rfc9449_7", "spec/test_rfc9449_htu", "spec/test_rfc7800", "spec/test_rfc8705_3",
+               "spec/test_rfc9449_11", "runtime/test_senders"),
+    "dpop": ("spec/test_rfc9449_4_3", "spec/test_rfc9449_8", "spec/test_rfc9449_11"),
+    "nonces": ("spec/test_rfc9449_8",),
+    "target_uri": ("spec/test_rfc9449_htu", "core/test_target_uri"),
+}  # fmt: skip
+
+MUTANTS = [
+    Mutant("confirmation", "one way to name a key", "if len(_KEY_MEMBERS & confirmation.keys()) > 1:", "if False:"),
+    Mutant("confirmation", "length of a digest", "if len(digest) != _SHA256_OCTETS:", "if False:"),
+    Mutant("sender", "what is unknown binds", "if binding is not None and key is certificate is None:", "if False:"),
+    Mutant("sender", "a bare token proves nothing", "bound = verified.binding is not None", "bound = False"),
+    Mutant("sender", "the certificate", "    if certificate is not None:\n", "    if False:\n"),
+    Mutant(
+        "sender", "certificates demanded", "elif senders.mtls is not None and senders.mtls.required:", "elif False:"
+    ),
+    Mutant("sender", "the scheme", 'if credential.scheme != "DPoP":', "if False:"),
+    Mutant("sender", "unbound with the scheme DPoP", 'if credential.scheme == "DPoP":', "if False:"),
+    Mutant("sender", "keys demanded", "if senders.dpop is not None and senders.dpop.settings.required:", "if False:"),
+    Mutant("sender", "the configured base", "    if base_url is None:\n", "    if True:\n"),
+    Mutant("sender", "a first use for all workers", "        check_first(is_first)\n", ""),
+    Mutant(
+        "sender",
+        "a store that does not answer",
+        "            raise unavailable.after(failure.retry_after) from None\n",
+        "            return\n",
+    ),
+    Mutant("sender", "proofs are recorded", "return None if seen else record_use(proofs, use, now)", "return None"),
+    Mutant(
+        "sender",
+        "what proxies say that can't be read",
+        "except ValueError as cause:",
+        "except ZeroDivisionError as cause:",
+    ),
+    Mutant("dpop", "one proof", 'len(lines) > 1 or "," in proof', '"," in proof'),
+    Mutant("dpop", "one proof in a line", 'len(lines) > 1 or "," in proof', "len(lines) > 1"),
+    Mutant("dpop", "size", "if len(proof) > most:", "if False:"),
+    Mutant("dpop", "typ", 'if members.get("typ") != "dpop+jwt":', "if False:"),
+    Mutant("dpop", "alg", "or alg not in proofs.settings.algorithms:", "or False:"),
+    Mutant("dpop", "crit", 'if "crit" in members or', "if"),
+    Mutant("dpop", "b64", ' or members.get("b64", True) is not True', ""),
+    Mutant("dpop", "type of the key", 'jwk.get("kty") != algorithm.kty or', ""),
+    Mutant("dpop", "private keys", "if not PRIVATE_MEMBERS.isdisjoint(jwk):", "if False:"),
+    Mutant("dpop", "giant keys", 'if algorithm.kty == "RSA" and', "if False and"),
+    Mutant("dpop", "the key that the token is bound to", "if not is_bound_to:", "if False:"),
+    Mutant("dpop", "the key's own alg", "if key.alg not in {None, alg}:", "if False:"),
+    Mutant("dpop", "empty claims", " and jti and htm and htu and ath", ""),
+    Mutant("dpop", "iat is a number", 'if type(get("iat")) not in _NUMBERS:', "if False:"),
+    Mutant("dpop", "method", "if htm != asked.method:", "if False:"),
+    Mutant("dpop", "method's case", "if htm != asked.method:", "if htm.lower() != asked.method.lower():"),
+    Mutant("dpop", "URL", "if not same_target(htu, asked.url):", "if False:"),
+    Mutant("dpop", "old proofs", "now - settings.window <= iat <=", "iat <="),
+    Mutant("dpop", "proofs ahead", "<= iat <= now + proofs.ahead", "<= iat"),
+    Mutant("dpop", "time", "    if not is_recent:\n", "    if False:\n"),
+    Mutant("dpop", "nonces", "        if made_at is None:\n", "        if False:\n"),
+    Mutant("dpop", "nonces always", 'settings.nonces == "always" or ', ""),
+    Mutant("dpop", "nonces that are there", ' or "nonce" in claims', ""),
+    Mutant("dpop", "ath", 'if not hmac.compare_digest(claims["ath"].encode("utf-8"), expected):', "if False:"),
+    Mutant("dpop", "signature", "        verifier(signature, signing_input)\n", "        pass\n"),
+    Mutant(
+        "dpop", "a remembered key's header", "known is not None and known.header == header_segment", "known is not None"
+    ),
+    Mutant("dpop", "a use is the key's", "hashlib.sha256(asked.key + jti", "hashlib.sha256(jti"),
+    Mutant("dpop", "a use is the jti's", 'asked.key + jti.encode("utf-8")', "asked.key"),
+    Mutant("dpop", "first use", "if is_first is not True:", "if False:"),
+    Mutant("dpop", "True and nothing else", "if is_first is not True:", "if not is_first:"),
+    Mutant("dpop", "how long a use is kept", "iat + settings.window + asked.leeway", "iat"),
+    Mutant("dpop", "how long a use with a nonce is kept", "made_at + nonces.lifetime + asked.leeway", "made_at"),
+    Mutant("nonces", "who made it", "if not any([hmac", "if False and not any([hmac"),
+    Mutant("nonces", "age", " <= now < made_at + self.lifetime", " <= now"),
+    Mutant("nonces", "clocks ahead", "made_at - leeway <= now < made_at", "now < made_at"),
+    Mutant("nonces", "older secrets", "for secret in self._secrets])", "for secret in self._secrets[:1]])"),
+    Mutant("nonces", "the time is authenticated", "_PURPOSE + moment", "_PURPOSE"),
+    Mutant("nonces", "length of the tag", "_TAG_OCTETS = 24", "_TAG_OCTETS = 6"),
+    Mutant("target_uri", "length", "len(uri) > MAX_URI or", ""),
+    Mutant("target_uri", "control characters", " or not _PRINTABLE.fullmatch(uri)", ""),
+    Mutant("target_uri", "half escapes", "if not all(_ESCAPE.findall(path)):", "if False:"),
+    Mutant("target_uri", "reserved escapes", "chr(octet) if octet in _UNRESERVED else", "chr(octet) if True else"),
+    Mutant("target_uri", "unreserved escapes", "chr(octet) if octet in _UNRESERVED else", "chr(octet) if False else"),
+    Mutant("target_uri", "characters of a host", "elif not _HOST.fullmatch(host):", "elif False:"),
+    Mutant("target_uri", "ports", "if number == default_port else", "if True else"),
+]
