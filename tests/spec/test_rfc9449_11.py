@@ -10,8 +10,8 @@ import pytest
 from tests.spec.possession import ISSUER, bound, client_key, denied, guard_with, proving, with_proof
 from tests.spec.support import NOW, URL, Clock, guard_for
 
-from tokenguard import DPoP
-from tokenguard.errors import Denied, Reason, Unavailable
+from tokenguard import DPoP, Issuer, IssuerResolver
+from tokenguard.errors import Denied, InvalidDPoPProof, Reason, Unavailable
 from tokenguard.stores.replays import MemoryReplays
 
 TOKEN = bound()
@@ -84,6 +84,32 @@ def test_a_use_is_recorded_once_whatever_else_is_asked(shared: bool, token_cache
             assert guard.check(request)
             assert asyncio.run(guard.acheck(proving(TOKEN)))
             denied(guard, request, Reason.PROOF_REPLAYED)
+
+
+@pytest.mark.req("DP-32", "DP-34")
+def test_a_request_that_waited_finds_what_was_used_meanwhile() -> None:
+    """Its proof is judged by the time at which it came: as long as it may wait, no use is forgotten."""
+    clock = Clock()
+    proof = proving(TOKEN)
+
+    def look_up(name: str) -> Issuer:
+        # it takes a while, in which others are let in
+        clock.now += 50
+        assert known.check(proving(TOKEN, iat=clock.now))
+        return Issuer(name, jwks=ISSUER.jwks)
+
+    replays = MemoryReplays()
+    known = guard_for(ISSUER, dpop=DPoP(window=1, replays=replays), clock=clock, leeway=0)
+    waiting = guard_for(
+        IssuerResolver(look_up),
+        dpop=DPoP(window=1, replays=replays),
+        clock=clock,
+        leeway=0,  # type: ignore[arg-type]
+    )
+    assert known.check(proof)
+    with pytest.raises(InvalidDPoPProof) as refused:
+        waiting.check(proof)
+    assert refused.value.reason is Reason.PROOF_REPLAYED
 
 
 @pytest.mark.req("A-113")

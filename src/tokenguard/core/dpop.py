@@ -28,6 +28,9 @@ from tokenguard.errors import Denied, InvalidDPoPProof, InvalidToken, Reason, Un
 _SHAPE = Limits(items=64, containers=16)
 #: characters of n and e: 4096 bits and 8 octets. The sender chooses the key, and whoever checks pays for its size
 _RSA_CHARACTERS = {"n": 683, "e": 11}
+#: seconds that a request may wait for its issuer and go on with the time at which it came: what it replays must still
+#: be remembered then, however short the window
+_LONGEST_WAIT = 60
 _NUMBERS = frozenset({int, float})  # and not bool, which is an int to isinstance
 _TO_BASE64URL = bytes.maketrans(b"+/", b"-_")
 
@@ -76,10 +79,12 @@ def record_use(proofs: Proofs, use: Use, now: float) -> RecordProof | None:
 
     Answers what is still to be asked where the store is outside of this process; any answer to it but True is a replay.
     """
+    proof, until = use
+    until = max(until, now + _LONGEST_WAIT)
     if proofs.record is None:
-        return RecordProof(use[0], now, use[1])
+        return RecordProof(proof, now, until)
     try:
-        is_first = proofs.record(use[0], now, use[1])
+        is_first = proofs.record(proof, now, until)
     except Unavailable:
         raise
     except Exception as cause:  # the store may be the deployment's code: anything may come

@@ -24,7 +24,8 @@ class RedisReplays:
     """Remembers used proofs in Redis or Valkey, so that a proof used with one worker is used for all.
 
     `url`: redis://, rediss:// (TLS) or unix://, as redis-py reads it. `prefix`: of the keys, which are 32 bytes of hash
-    after it. `timeout`: seconds for one proof, connecting included. `connections`: at most so many to the server.
+    after it; guards that look at the same request need one each, or the second takes its proof for a replay.
+    `timeout`: seconds for one proof, connecting included. `connections`: at most so many to the server.
 
     One command a proof, SET with NX and PX: whoever asks first wins, and the server forgets by itself. Where it can't
     be asked, requests with DPoP get 503. The server must not evict keys early (maxmemory-policy noeviction) and must

@@ -20,7 +20,8 @@ class MemoryReplays:
     replayed to another worker would be let in there.
 
     When it is full, requests with DPoP get 503 until the oldest proofs run out: forgetting one early would let its
-    replay in (RFC 9449 11.1). It needs room for the proofs that arrive within one `DPoP.window`.
+    replay in (RFC 9449 11.1). It needs room for the proofs that arrive within `DPoP.window`, the guard's
+    leeway and half a minute.
     Raises `ConfigurationError` when built.
 
     >>> replays = MemoryReplays()
