@@ -6,7 +6,7 @@ from tools.mutations.mutant import Mutant
 
 SUITES: dict[str, tuple[str, ...]] = {
     "claims": ("spec/test_rfc9068_2", "spec/test_rfc9068_4", "spec/test_rfc7519_4_1", "spec/test_rfc8725_3_12",
-               "spec/test_rfc6749_3_3", "spec/test_misuse", "core/test_claim_names"),
+               "spec/test_rfc6749_3_3", "spec/test_misuse", "core/test_claim_names", "providers/test_refused"),
     "forms": ("spec/test_rfc9068_2", "spec/test_rfc9068_4", "spec/test_rfc7519_4_1", "spec/test_rfc6749_3_3",
               "spec/test_misuse"),
     "mapped": ("core/test_claim_names", "spec/test_rfc8693_4", "spec/test_rfc8725_3_12"),
