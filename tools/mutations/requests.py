@@ -72,14 +72,14 @@ MUTANTS = [
     Mutant(
         "pipeline",
         "the sender of a remembered token",
-        "verified is not None and verified.binding is None and is_bearer",
-        "verified is not None and is_bearer",
+        'if verified.binding is not None or credential.scheme != "Bearer" or senders.must_be_bound:',
+        'if credential.scheme != "Bearer" or senders.must_be_bound:',
     ),
     Mutant(
         "pipeline",
         "remembered tokens where all must be bound",
-        'is_bearer = credential.scheme == "Bearer" and not senders.must_be_bound',
-        'is_bearer = credential.scheme == "Bearer"',
+        'credential.scheme != "Bearer" or senders.must_be_bound:',
+        'credential.scheme != "Bearer":',
     ),
     Mutant(
         "pipeline",
@@ -102,10 +102,10 @@ MUTANTS = [
     Mutant(
         "pipeline",
         "an unbound token with the scheme DPoP",
-        'verified.binding is not None or credential.scheme != "Bearer" or',
-        "verified.binding is not None or",
+        'verified.binding is not None or credential.scheme != "Bearer" or senders',
+        "verified.binding is not None or senders",
     ),
-    Mutant("pipeline", "a live question of a remembered token", "and is_bearer and not live:", "and is_bearer:"),
+    Mutant("pipeline", "a live question of a remembered token", "if verified is None or live:", "if verified is None:"),
     Mutant(
         "pipeline",
         "revocation of what goes on for longer",
