@@ -377,18 +377,6 @@ def test_a_logout_token_is_short_lived(make_guard: Callable[..., TokenGuard], is
     make_guard(max_lifetime=600).logout(issuer.logout_token(**long))
 
 
-@pytest.mark.req("BL-14")
-@pytest.mark.parametrize("profile", ["rfc9068", "jwt"])
-@pytest.mark.parametrize("typ", ["logout+jwt", None])
-def test_a_logout_token_is_no_access_token(issuer: LocalIssuer, profile: str, typ: str | None) -> None:
-    """Even where its audience is the API's."""
-    trusted = trust(issuer, profile=profile, max_lifetime=3600, logout=BackchannelLogout(AUDIENCE))
-    guard = TokenGuard(audience=AUDIENCE, issuers=[trusted], clock=lambda: NOW)
-    token = issuer.logout_token(aud=AUDIENCE, header={"typ": typ})
-    refused(guard, token, Reason.WRONG_TYPE)
-    guard.logout(token)
-
-
 @pytest.mark.req("A-100")
 @pytest.mark.parametrize("header", [{}, {"typ": None}, {"typ": "logout+jwt"}])
 def test_an_access_token_ends_nothing(guard: TokenGuard, issuer: LocalIssuer, header: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.spec.support import AUDIENCE, NOW, guard_for, local_issuer, refused, trust
 
-from tokenguard import TokenGuard
+from tokenguard import BackchannelLogout, TokenGuard
 from tokenguard.errors import ConfigurationError, Reason
 from tokenguard.testing import Broken, LocalIssuer
 
@@ -218,3 +218,16 @@ def test_one_key_for_all_kinds_is_no_danger(guard: TokenGuard, issuer: LocalIssu
     """Access token and ID token are signed with the same key, and only one of them is let in."""
     assert guard.validate(issuer.mint(scope="orders:read"))
     refused(guard, issuer.id_token(aud=AUDIENCE, scope="orders:read", client_id="client-1", jti="x"), Reason.WRONG_TYPE)
+
+
+@pytest.mark.req("BL-14")
+@pytest.mark.parametrize("profile", ["rfc9068", "jwt"])
+@pytest.mark.parametrize("typ", ["logout+jwt", None])
+def test_a_believed_logout_token_is_no_access_token(profile: str, typ: str | None) -> None:
+    """Even where its audience is the API's."""
+    issuer = local_issuer("RS256")
+    trusted = trust(issuer, profile=profile, max_lifetime=3600, logout=BackchannelLogout(AUDIENCE))
+    guard = TokenGuard(audience=AUDIENCE, issuers=[trusted], clock=lambda: NOW)
+    token = issuer.logout_token(aud=AUDIENCE, header={"typ": typ})
+    refused(guard, token, Reason.WRONG_TYPE)
+    guard.logout(token)
