@@ -208,6 +208,14 @@ def test_what_must_be_absent_can_be_said_beside_a_separator() -> None:
     refused(guard, ISSUER.mint(**PLAIN), Reason.WRONG_TYPE)
 
 
+def test_an_audience_that_names_no_api_is_not_ours() -> None:
+    """All tokens of such an issuer have it: each would be taken for one of ours."""
+    names = ClaimNames(other_audiences=(f"{ISSUER.issuer}/resources", AUDIENCE))
+    with pytest.raises(ConfigurationError, match="names no API"):
+        guard_for(trust(ISSUER, claims=names))
+    assert guard_for(trust(ISSUER, claims=names), audience="https://other.example.com")
+
+
 @pytest.mark.req("A-164")
 def test_an_issuer_for_any_tenant_needs_the_tenants_claim_and_keys_of_its_own() -> None:
     """Metadata are for one issuer, and so is introspection."""

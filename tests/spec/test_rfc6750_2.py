@@ -8,6 +8,7 @@ import pytest
 from tests.spec.support import REALM, URL, admitted, asking, bearing, challenge_of, guard_for, request_refused
 
 from tokenguard import Request, TokenGuard
+from tokenguard.core.credentials import MAX_FORM_BODY
 from tokenguard.errors import InvalidRequest, InvalidToken, MissingToken, Reason
 from tokenguard.testing import LocalIssuer
 
@@ -240,6 +241,17 @@ def test_two_tokens_in_a_form_are_refused(form_guard: TokenGuard, issuer: LocalI
 def test_a_form_field_that_is_no_token_is_malformed(form_guard: TokenGuard, value: str) -> None:
     """An access_token field off the grammar is a bad request, as in the header."""
     request_refused(form_guard, form_of(value), InvalidRequest, Reason.MALFORMED_CREDENTIALS)
+
+
+def test_a_form_is_searched_up_to_a_size(form_guard: TokenGuard, issuer: LocalIssuer) -> None:
+    """What is longer is refused without a look at its fields."""
+    start = f"access_token={issuer.mint(sub='alice')}&a="
+    for size, is_read in ((MAX_FORM_BODY, True), (MAX_FORM_BODY + 1, False)):
+        request = asking(FORM, method="POST", form=start.ljust(size, "a").encode())
+        if is_read:
+            assert admitted(form_guard, request).subject == "alice"
+        else:
+            request_refused(form_guard, request, InvalidRequest, Reason.MALFORMED_CREDENTIALS)
 
 
 @pytest.mark.req("BT-10", "A-009")

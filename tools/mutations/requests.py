@@ -7,7 +7,7 @@ from tools.mutations.mutant import Mutant
 SUITES: dict[str, tuple[str, ...]] = {
     "pipeline": ("spec/test_rfc9068_4", "spec/test_rfc7519_4_1", "spec/test_rfc7515_5_2", "spec/test_rfc7518_3",
                  "spec/test_misuse", "spec/test_rfc7800", "spec/test_rfc8705_3", "spec/test_rfc9449_7",
-                 "runtime/test_revocation", "runtime/test_revocation_stores", "runtime/test_watching",
+                 "runtime/test_revocation", "runtime/test_revocation_stores", "core/test_pipeline",
                  "runtime/test_unknown_keys", "runtime/test_keysource_outages", "runtime/test_keysource"),
     "trust": ("spec/test_rfc9068_4", "spec/test_rfc8725_3_12", "core/test_claim_names", "providers/test_refused"),
     "credentials": ("spec/test_rfc6750_2",),
