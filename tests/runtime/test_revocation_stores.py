@@ -7,9 +7,9 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
+import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from runtime.support import averdict, io_threads, verdict
 from tokenguard import Issuer, Requirement, Revocation, TokenGuard, errors
@@ -232,13 +232,15 @@ def test_a_token_let_in_by_one_policy_is_not_by_a_stricter_one(build: Build, loc
         closed_guard.authorize(verified, Requirement())
 
 
-def test_an_application_has_the_policy_of_its_requirement(build: Build, local: LocalIssuer) -> None:
+async def test_an_application_has_the_policy_of_its_requirement(build: Build, local: LocalIssuer) -> None:
     """Behind ASGI, where authenticating comes before the route's requirement."""
     headers = {"authorization": f"Bearer {local.mint()}"}
     for requirement, status in ((OPEN, 404), (Requirement(), 503)):
         guard = build(Remote(AnswerFailed("down")))
         app = TokenGuardMiddleware(Starlette(), guard, requirement=requirement)
-        assert TestClient(app).get("/", headers=headers).status_code == status
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+            assert (await client.get("/", headers=headers)).status_code == status
 
 
 @pytest.mark.req("RV-04")
