@@ -236,10 +236,8 @@ async def test_an_application_has_the_policy_of_its_requirement(build: Build, lo
     """Behind ASGI, where authenticating comes before the route's requirement."""
     headers = {"authorization": f"Bearer {local.mint()}"}
     for requirement, status in ((OPEN, 404), (Requirement(), 503)):
-        guard = build(Remote(AnswerFailed("down")))
-        app = TokenGuardMiddleware(Starlette(), guard, requirement=requirement)
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+        app = TokenGuardMiddleware(Starlette(), build(Remote(AnswerFailed("down"))), requirement=requirement)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api.test") as client:
             assert (await client.get("/", headers=headers)).status_code == status
 
 
