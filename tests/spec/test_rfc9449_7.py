@@ -16,7 +16,7 @@ from tests.spec.possession import (
     proving,
     with_proof,
 )
-from tests.spec.support import ANSWERS, AUDIENCE, NOW, REALM, URL, asking, bearing, guard_for, request_refused
+from tests.spec.support import ANSWERS, AUDIENCE, NOW, REALM, URL, Clock, asking, bearing, guard_for, request_refused
 
 from tokenguard import ClientSecret, DPoP, Introspection, Issuer, Request, Requirement, TokenGuard
 from tokenguard.errors import (
@@ -229,6 +229,22 @@ def test_an_error_is_said_on_the_scheme_that_was_used() -> None:
         assert next(iter(read)) == first
         assert {scheme for scheme, parameters in read.items() if "error" in parameters} == {first}
         assert {name for name, _ in GUARD.challenge(error).headers} == {"WWW-Authenticate", "Cache-Control"}
+
+
+@pytest.mark.req("DP-24", "DP-25")
+def test_what_ended_a_remembered_token_is_said_on_its_scheme() -> None:
+    """That it is revoked or has expired, with a good proof or before any is looked at."""
+    clock = Clock()
+    guard, token = guard_with(clock=clock), bound(jti="one")
+    assert guard.check(proving(token))
+    guard.revoke(token)
+    revoked = refusal(guard, proving(token))
+    clock.now += 86_400
+    expired = refusal(guard, proving(token))
+    assert (revoked.reason, expired.reason) == (Reason.REVOKED, Reason.EXPIRED)
+    for error in (revoked, expired):
+        assert next(iter(challenges(guard, error).values()))["error"] == "invalid_token"
+        assert [name for name, given in challenges(guard, error).items() if "error" in given] == ["DPoP"]
 
 
 @pytest.mark.req("DP-24")
