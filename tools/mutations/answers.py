@@ -31,7 +31,6 @@ MUTANTS = [
         "if isinstance(kind, str) and kind.lower() not in kinds:",
         "if False:",
     ),
-    Mutant("introspection", "aud", 'if "aud" not in members and not believed_audience:', "if False:"),
     Mutant(
         "introspection",
         "an audience is believed only where one may be missing",

@@ -7,7 +7,8 @@ from tools.mutations.mutant import Mutant
 SUITES: dict[str, tuple[str, ...]] = {
     "pipeline": ("spec/test_rfc9068_4", "spec/test_rfc7519_4_1", "spec/test_rfc7515_5_2", "spec/test_rfc7518_3",
                  "spec/test_misuse", "spec/test_rfc7800", "spec/test_rfc8705_3", "spec/test_rfc9449_7",
-                 "runtime/test_revocation", "runtime/test_revocation_stores", "core/test_pipeline",
+                 "spec/test_rfc9449_11", "runtime/test_introspector", "runtime/test_revocation",
+                 "runtime/test_revocation_stores", "core/test_pipeline",
                  "runtime/test_unknown_keys", "runtime/test_keysource_outages", "runtime/test_keysource"),
     "trust": ("spec/test_rfc9068_4", "spec/test_rfc8725_3_12", "core/test_claim_names", "providers/test_refused"),
     "credentials": ("spec/test_rfc6750_2",),
@@ -117,6 +118,37 @@ MUTANTS = [
         "times of what goes on for longer",
         "    check_now(verified, now, setup.leeway)\n    yield",
         "    yield",
+    ),
+    Mutant(
+        "pipeline",
+        "the issuer of what goes on for longer",
+        "    yield from check_trusted(setup, verified, monotonic)\n",
+        "",
+    ),
+    Mutant("pipeline", "a live question", "if live and verified.generation != INTROSPECTED:", "if False:"),
+    Mutant(
+        "pipeline",
+        "first use of a proof",
+        "yield from ask_first_use(question, verified)\n        if live",
+        "pass\n        if live",
+    ),
+    Mutant(
+        "pipeline",
+        "first use of a proof with a remembered token",
+        "yield from ask_first_use(question, verified)\n        return",
+        "pass\n        return",
+    ),
+    Mutant(
+        "pipeline",
+        "revocation of a new token",
+        "return (yield from admit(setup.revocations, verified, now, live=live, when_unknown=when_unknown))",
+        "return AccessToken(verified)",
+    ),
+    Mutant(
+        "pipeline",
+        "revocation of a remembered token, where a store must be asked",
+        "return (yield from admit(setup.revocations, verified, now, live=False, when_unknown=when_unknown))",
+        "return AccessToken(verified)",
     ),
     Mutant(
         "pipeline",

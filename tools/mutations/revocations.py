@@ -36,6 +36,13 @@ MUTANTS = [
         "revoked", "who was let in untold is marked", "AccessToken(verified, unconfirmed=True)", "AccessToken(verified)"
     ),
     Mutant("revoked", "the alarm", "        lookup.alarm(verified, str(failure))\n", ""),
+    Mutant("revoked", "what is no answer", "if found is not None and not isinstance(found, Revocation):", "if False:"),
+    Mutant(
+        "revoked",
+        "whatever a store raises from memory",
+        "except Exception:  # a store may be anyone's",
+        "except AnswerFailed:  # a store may be anyone's",
+    ),
     # which tokens a revocation hits
     Mutant("revocation", "of that issuer alone", "revocation.issuer == token.issuer", "True"),
     Mutant(
@@ -81,6 +88,14 @@ MUTANTS = [
         "failure:\n        raise RevocationFailed",
         "failure:\n        return\n        raise RevocationFailed",
     ),
+    Mutant(
+        "revoking",
+        "whose it is, where there may be several",
+        "if setup.only is None or setup.of_many_tenants:",
+        "if setup.only is None:",
+    ),
+    Mutant("revoking", "services with more leeway", "token.expires_at + MAX_LEEWAY", "token.expires_at"),
+    Mutant("revoking", "a token that has just ended", "max(token.expires_at + MAX_LEEWAY, now)", "now"),
     # logout tokens
     Mutant("logout_token", "typ", "if header.typ not in settings.types:", "if False:"),
     Mutant("logout_token", "alg", "frozenset(settings.algorithms)", "setup.algorithms"),

@@ -74,6 +74,7 @@ MUTANTS = [
     Mutant("dpop", "True and nothing else", "if is_first is not True:", "if not is_first:"),
     Mutant("dpop", "how long a use is kept", "iat + settings.window + proofs.leeway", "iat"),
     Mutant("dpop", "how long a use with a nonce is kept", "made_at + nonces.lifetime + proofs.leeway", "made_at"),
+    Mutant("dpop", "a request that waits", "    until = max(until, now + _LONGEST_WAIT)\n", ""),
     Mutant("nonces", "who made it", "if not any([hmac", "if False and not any([hmac"),
     Mutant("nonces", "age", " <= now < made_at + self.lifetime", " <= now"),
     Mutant("nonces", "clocks ahead", "made_at - leeway <= now < made_at", "now < made_at"),
@@ -86,5 +87,8 @@ MUTANTS = [
     Mutant("target_uri", "reserved escapes", "chr(octet) if octet in _UNRESERVED else", "chr(octet) if True else"),
     Mutant("target_uri", "unreserved escapes", "chr(octet) if octet in _UNRESERVED else", "chr(octet) if False else"),
     Mutant("target_uri", "what is no host", "if not _AUTHORITY.fullmatch(host):", "if False:"),
+    Mutant("target_uri", "a host that holds a path", "if not _AUTHORITY.fullmatch(host):", "if False:"),
+    Mutant("target_uri", "targets in origin form", 'if target[:1] == "/" and "#" not in', 'if "#" not in'),
+    Mutant("target_uri", "a fragment in a target", ' and "#" not in target else ""', ' else ""'),
     Mutant("target_uri", "ports", "if number == default_port else", "if True else"),
 ]
