@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -157,9 +158,9 @@ def test_typ_is_a_media_type(asking: TokenGuard, responder: Responder, typ: str)
 def test_the_envelope_is_this_issuers_for_us_and_new(
     asking: TokenGuard, responder: Responder, claims: dict[str, Any]
 ) -> None:
-    """And it holds an answer."""
+    """And it holds an answer; the operator is told what is wrong."""
     responder.answer = lambda issuer, members: issuer.signed_introspection(members, **claims)
-    unbelievable(asking)
+    assert re.search("the signed answer|active is not true or false", unbelievable(asking))
 
 
 @pytest.mark.req("JI-04")
