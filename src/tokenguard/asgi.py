@@ -23,7 +23,7 @@ from tokenguard._forms import UNSEARCHABLE, is_length_searchable
 from tokenguard._paths import ExemptPaths
 from tokenguard.core.credentials import MAX_FORM_BODY
 from tokenguard.core.model import AccessToken, Form, Request
-from tokenguard.core.requirements import Requirement, Scopes, one_of
+from tokenguard.core.requirements import Requirement, Scopes, is_plainly_met, one_of
 from tokenguard.core.target_uri import below_root, escaped_path, request_url
 from tokenguard.errors import ConfigurationError, Denied, MissingToken, Unavailable
 from tokenguard.guard import TokenGuard
@@ -81,6 +81,7 @@ class TokenGuardMiddleware:
         self.exempt_paths = tuple(exempt_paths)
         self._exempt = ExemptPaths("exempt_paths", exempt_paths) if exempt_paths else ()
         self._subprotocol = websocket_subprotocol
+        self._gives_nonces = guard.senders.gives_nonces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -95,19 +96,21 @@ class TokenGuardMiddleware:
                 await send({"type": "http.response.start", "status": 204, "headers": []})
                 await send({"type": "http.response.body", "body": b""})
                 return
-            read_form = None
-            if self.guard.form_body and wants_form_body(self.guard, scope):
-                receive = read_ahead = _ReadAhead(scope, receive)
-                read_form = read_ahead.form
-            try:
-                token = await check(
-                    self.guard, scope, self.requirement,
-                    optional=self.optional, subprotocol=self._subprotocol, read_form=read_form,
-                )  # fmt: skip
-            except (Denied, Unavailable) as error:
-                await _refuse(self.guard, error, scope, send)
-                return
-            headers = self.guard.response_headers(token)
+            token = recall(self.guard, scope, self.requirement) if self._subprotocol is None else None
+            if token is None:
+                read_form = None
+                if self.guard.form_body and wants_form_body(self.guard, scope):
+                    receive = read_ahead = _ReadAhead(scope, receive)
+                    read_form = read_ahead.form
+                try:
+                    token = await check(
+                        self.guard, scope, self.requirement,
+                        optional=self.optional, subprotocol=self._subprotocol, read_form=read_form,
+                    )  # fmt: skip
+                except (Denied, Unavailable) as error:
+                    await _refuse(self.guard, error, scope, send)
+                    return
+            headers = self.guard.response_headers(token) if self._gives_nonces else None
             if headers:
                 send = partial(_send_with, send, lambda: headers)
         await self.app(scope, receive, send)
@@ -155,6 +158,27 @@ def access_token(scope: Scope, guard: TokenGuard | None = None) -> AccessToken |
     """The token of a request; None if it had none. `guard`: whose, where several look at one; else the last one's."""
     tokens: dict[TokenGuard, AccessToken] = scope.get("tokenguard", {})
     return tokens.get(guard) if guard is not None else next(reversed(tokens.values()), None)
+
+
+def recall(guard: TokenGuard, scope: Scope, requirement: Requirement) -> AccessToken | None:
+    """What `check` would give for the usual request, at once: its token is remembered, and it is enough.
+
+    None says nothing: then ask `check`.
+    """
+    tokens: dict[TokenGuard, AccessToken] = scope.setdefault("tokenguard", {})
+    token = tokens.get(guard)
+    if token is None:
+        line = None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                if line is not None:
+                    return None
+                line = value
+        token = None if line is None else guard.recall(line.decode("latin-1"))
+        if token is None:
+            return None
+        tokens[guard] = token
+    return token if is_plainly_met(token, requirement) else None
 
 
 async def check(

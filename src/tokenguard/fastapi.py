@@ -42,6 +42,7 @@ from tokenguard.asgi import (
     check,
     close_code,
     is_form_searchable,
+    recall,
     wants_form_body,
 )
 from tokenguard.core.credentials import MAX_FORM_BODY
@@ -104,7 +105,12 @@ class Protect(SecurityBase):
         self._subprotocol = websocket_subprotocol
 
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> AccessToken | None:
-        return await self._check(connection, requirement_of(security_scopes.scopes))
+        requirement = requirement_of(security_scopes.scopes)
+        if self._subprotocol is None:
+            token = recall(self.guard, connection.scope, requirement)
+            if token is not None:
+                return token
+        return await self._check(connection, requirement)
 
     def requires(self, wanted: Scopes | Requirement) -> Callable[..., Awaitable[Any]]:
         """A dependency that gives the token too, for what a list of scopes can't say: `any_of(...)`, a `Requirement`.

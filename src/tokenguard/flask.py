@@ -34,7 +34,7 @@ from tokenguard._paths import ExemptPaths
 from tokenguard._raising import framework_error
 from tokenguard.core.challenge import Challenge
 from tokenguard.core.model import AccessToken, Form
-from tokenguard.core.requirements import Requirement, Scopes, requirement_of
+from tokenguard.core.requirements import Requirement, Scopes, is_plainly_met, requirement_of
 from tokenguard.errors import ConfigurationError, Denied, MissingToken, Unavailable
 from tokenguard.guard import TokenGuard
 from tokenguard.wsgi import EnvironRequest, form_of
@@ -134,6 +134,13 @@ class Protect:
         environ = request.environ
         tokens: dict[TokenGuard, AccessToken] = environ.setdefault(_TOKENS, {})
         token = tokens.get(guard)
+        if token is None and "HTTP_AUTHORIZATION" in environ:
+            # the usual request, in a third of the time: a remembered Bearer token
+            token = guard.recall(environ["HTTP_AUTHORIZATION"])
+            if token is not None:
+                tokens[guard] = token
+        if token is not None and is_plainly_met(token, requirement):
+            return
         try:
             if token is None or requirement.live:
                 asked = EnvironRequest(environ, form_of(guard, environ, _read_form) if guard.form_body else None)

@@ -7,7 +7,6 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
 from typing import Any, Self, Unpack
 
 from tokenguard._checks import require_field_name, require_flag, require_number, string_tuple
@@ -15,9 +14,8 @@ from tokenguard.config import MAX_LEEWAY, HTTPSettings, Issuer, Limits
 from tokenguard.core import pipeline
 from tokenguard.core.challenge import Challenge, realm_of, write_challenge
 from tokenguard.core.credentials import may_hold_form_token
-from tokenguard.core.effects import Flow
 from tokenguard.core.model import AccessToken, Request, Verified
-from tokenguard.core.requirements import Requirement, Scopes, authorize, one_of
+from tokenguard.core.requirements import Requirement, Scopes, authorize, is_plainly_met, one_of
 from tokenguard.core.revocation import Revocation, Store, WhenUnknown, require_when_unknown
 from tokenguard.core.revoking import Named, revoke
 from tokenguard.core.sender import next_nonce
@@ -159,6 +157,20 @@ class TokenGuard:
             self._reporting.report(error, raw)
             raise
 
+    def recall(self, authorization: str) -> AccessToken | None:
+        """For adapters: the token of a request with this one Authorization line, where it is remembered and admitted.
+
+        What `authenticate` would give, but before a `Request` is made. None says nothing: then ask `authenticate`.
+        """
+        # a second token may be in the form, a proof in another header, and whatever is unusual in the line itself
+        if self.form_body or authorization[:7] != "Bearer ":
+            return None
+        try:
+            known = pipeline.recall(self._setup, authorization[7:], self._clock(), self._monotonic(), True)
+        except (Denied, Unavailable):
+            return None
+        return known if isinstance(known, AccessToken) else None
+
     def authenticate(self, request: Request, *, when_revocations_unknown: WhenUnknown | None = None) -> AccessToken:
         """Who is it: everything but what the route demands. Once per request. Raises `Denied` or `Unavailable`.
 
@@ -217,11 +229,10 @@ class TokenGuard:
         Raises `InsufficientScope`, `InsufficientAuthentication`, `InvalidToken` (another issuer demanded), or
         `Unavailable` for a requirement with live=True, which needs `check` or `acheck`.
         """
-        try:
+        if is_plainly_met(token, requirement):
+            return
+        with self._reporting.refusals():
             authorize(token, requirement, self._clock(), self._setup.leeway, self._setup.revocations.when_unknown)
-        except (Denied, Unavailable) as error:
-            self._reporting.report(error, None)
-            raise
 
     def confirm(self, request: Request, requirement: Requirement) -> AccessToken:
         """Ask live about the token of a request that was authenticated before, then authorize.
@@ -271,7 +282,7 @@ class TokenGuard:
 
         With a nonce comes `Cache-Control: no-store`, which such an answer needs (RFC 9449 8.2).
         """
-        return next_nonce(self._setup.senders.dpop, token, self._clock())
+        return next_nonce(self._setup.senders, token, self._clock())
 
     def wants_form_body(self, method: str, content_type: str) -> bool:
         """Must an adapter hand over the request's body, since a token may be in it?"""
@@ -295,14 +306,11 @@ class TokenGuard:
             ...
         tokenguard.errors.InvalidToken: revoked: The token has been revoked.
         """
-        return run(self._revocation(token, named), self._ask)
+        return run(revoke(self._setup, token, named, self._clock(), self._monotonic()), self._ask)
 
     async def arevoke(self, token: str | AccessToken | None = None, **named: Unpack[Named]) -> Revocation:
         """`revoke`, for async code."""
-        return await arun(self._revocation(token, named), self._ask)
-
-    def _revocation(self, token: str | AccessToken | None, named: Named) -> Flow[Revocation]:
-        return revoke(self._setup, token, named, self._clock(), self._monotonic())
+        return await arun(revoke(self._setup, token, named, self._clock(), self._monotonic()), self._ask)
 
     @property
     def revocations(self) -> Revoking:
@@ -361,19 +369,13 @@ class TokenGuard:
 
         Raises `Unavailable` if some can't be had, `ConfigurationError` for a name that is no issuer's.
         """
-        try:
+        with self._reporting.refusals():
             self._issuers.warm(issuers)
-        except Unavailable as error:
-            self._reporting.report(error, None)
-            raise
 
     async def awarm(self, issuers: Iterable[str] | None = None) -> None:
         """`warm`, for async code."""
-        try:
+        with self._reporting.refusals():
             await self._issuers.awarm(issuers)
-        except Unavailable as error:
-            self._reporting.report(error, None)
-            raise
 
     def close(self) -> None:
         """Stop fetching, for good, and end the I/O thread; keys at hand serve on until they are stale."""
@@ -386,15 +388,11 @@ class TokenGuard:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()

@@ -19,6 +19,8 @@ _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _TO_BASE64 = bytes(
     {ord("-"): ord("+"), ord("_"): ord("/")}.get(byte, byte if byte in _ALPHABET else ord("!")) for byte in range(256)
 )
+#: a number, not a byte string: that is looked for in a fifth of the time
+_DOT = ord(".")
 _PADDING = {0: b"", 2: b"==", 3: b"="}
 # the last characters whose unused bits are zero (RFC 4648 3.5), by length modulo 4
 _FULL_LAST = frozenset(_ALPHABET)
@@ -71,19 +73,18 @@ def split(received: bytes) -> tuple[bytes, bytes, bytes, bytes]:
 
     The signing input is the text as received, never encoded again (RFC 7515 5.2).
     """
-    if received.count(b".") != 2:
-        raise not_three_segments(received)
     signing_input, _, signature = received.rpartition(b".")
     header, _, payload = signing_input.partition(b".")
     # an empty payload segment is a detached payload (RFC 7515 appendix F): never an access token
-    if not header or not payload:
-        raise InvalidToken(Reason.MALFORMED_TOKEN, "a segment of the token is empty")
+    if not header or not payload or _DOT in payload:
+        raise not_three_segments(received)
     return signing_input, header, payload, signature
 
 
 def not_three_segments(received: bytes) -> InvalidToken:
-    """The refusal of what is no signed JWT by its number of dots."""
+    """The refusal of what is no signed JWT by its dots."""
     hint = {
+        2: "a segment of the token is empty",
         0: "not a JWT: an opaque token can't be checked locally (see Issuer.introspection)",
         4: "five segments: an encrypted token (JWE), which is not supported; have the issuer only sign it",
     }.get(received.count(b"."), "a signed JWT has three segments")

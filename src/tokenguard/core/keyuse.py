@@ -24,7 +24,8 @@ def verify_signature(
     if monotonic >= snapshot.refresh_at:
         snapshot = yield from usable_keys(trusted, snapshot, monotonic)
     if not is_signed(signing_input, signature, candidates(header, snapshot), header):
-        snapshot = yield from newer_keys(trusted, snapshot, header, monotonic)
+        refuse_if_newest(trusted, snapshot, header, monotonic)
+        snapshot = yield from newer_keys(trusted, snapshot, monotonic)
         if not is_signed(signing_input, signature, candidates(header, snapshot), header):
             raise no_key(header, snapshot)
 
@@ -57,12 +58,16 @@ def usable_keys(trusted: Trusted, snapshot: KeySnapshot, monotonic: float) -> Fl
     return trusted.keys.snapshot
 
 
-def newer_keys(trusted: Trusted, snapshot: KeySnapshot, header: Header, monotonic: float) -> Flow[KeySnapshot]:
-    """Keys fetched because none is known for this header; refuses where a fetch would tell nothing new."""
+def refuse_if_newest(trusted: Trusted, snapshot: KeySnapshot, header: Header, monotonic: float) -> None:
+    """Refuses a header for which no key is known, where a fetch would tell nothing new."""
     # Only a fetch that succeeded a moment ago proves that the key does not exist: otherwise a rotation during an
     # outage would log everybody out.
     if monotonic < snapshot.fetched_at + trusted.config.keys.cooldown:
         raise no_key(header, snapshot)
+
+
+def newer_keys(trusted: Trusted, snapshot: KeySnapshot, monotonic: float) -> Flow[KeySnapshot]:
+    """Keys fetched because those at hand won't do; ask `refuse_if_newest` first."""
     _check_cooldown(trusted, snapshot, monotonic)
     yield from _refresh(trusted, wait=True)
     return trusted.keys.snapshot

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Set
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -62,6 +62,11 @@ class AllOf(_ScopeExpression):
         super().__init__(*parts)
         self._names = frozenset(part for part in parts if isinstance(part, str))
         self._expressions = tuple(part for part in parts if isinstance(part, _ScopeExpression))
+
+    @property
+    def names(self) -> frozenset[str] | None:
+        """The scopes, where all of them are plain names."""
+        return None if self._expressions else self._names
 
     def is_met(self, granted: Set[str]) -> bool:
         if not self._names <= granted:
@@ -129,6 +134,8 @@ class Requirement:
     max_age: int | None = None
     bound_by: str | Iterable[str] = ()
     when_revocations_unknown: WhenUnknown | None = None
+    #: the scopes it demands, where they are plain names and it demands nothing else; None where there is more to it
+    plain: frozenset[str] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.scopes is not None:
@@ -152,6 +159,14 @@ class Requirement:
             object.__setattr__(self, "bound_by", ways)
         if self.when_revocations_unknown is not None:
             require_when_unknown("Requirement.when_revocations_unknown", self.when_revocations_unknown)
+        object.__setattr__(self, "plain", self._plain_scopes())
+
+    def _plain_scopes(self) -> frozenset[str] | None:
+        if self.issuers is not None or self.live or self.acr_values or self.max_age is not None or self.bound_by:
+            return None
+        if self.scopes is None:
+            return frozenset()
+        return self.scopes.names if isinstance(self.scopes, AllOf) else None
 
     @property
     def scope(self) -> str | None:
@@ -199,6 +214,12 @@ def _expression(scopes: Scopes) -> AllOf | AnyOf:
         return AllOf(*scopes)
     except TypeError:
         raise ConfigurationError("scopes must be a scope, an iterable of scopes, all_of(...) or any_of(...)") from None
+
+
+def is_plainly_met(token: AccessToken, requirement: Requirement) -> bool:
+    """Does the token meet a requirement that demands no more than scopes, as most do? False: ask `authorize`."""
+    names = requirement.plain
+    return names is not None and names <= token._verified.scopes and not token._unconfirmed  # noqa: SLF001 - hot path
 
 
 def authorize(

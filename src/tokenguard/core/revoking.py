@@ -55,8 +55,7 @@ def revoke(
             raise ConfigurationError("revoke: a token is the string that was sent, or what a guard made of it")
         if isinstance(token, str):
             # a forged token would revoke someone else's: only one that its issuer vouches for is looked into
-            presented = pipeline.recall(setup, token, now, monotonic)
-            token = AccessToken((yield from pipeline.vouch(setup, presented, now, monotonic)))
+            token = AccessToken((yield from pipeline.vouched_for(setup, token, now, monotonic)))
         revocation = yield from _of_token(setup, token, named.get("until"), now, monotonic)
     yield from keep((revocation,))
     return revocation

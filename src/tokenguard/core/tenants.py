@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from typing import Any
 
 from tokenguard.config import Issuer
 from tokenguard.core.effects import AnswerFailed, Flow, ResolveIssuer
@@ -19,14 +20,19 @@ LOOK_UPS = "IssuerResolver.resolve"
 _NAME = re.compile(r"https?://[A-Za-z0-9\-._~:/\[\]!$&'()*+,;=%]{1,500}")
 
 
-def resolved_issuer(setup: Setup, name: object, monotonic: float) -> Flow[Trusted]:
+def remembered_issuer(setup: Setup, name: object, monotonic: float) -> Trusted | None:
+    """The issuer that the table had under this `iss`; None where it must be asked. Refuses what it can't have."""
+    if setup.tenants is None or not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise unknown_issuer(setup)
+    return setup.tenants.recall(name, monotonic)
+
+
+def resolved_issuer(setup: Setup, name: Any, monotonic: float) -> Flow[Trusted]:
     """The issuer that the table has under this `iss`, which no list has. Refuses, or says that it can't be told.
 
     Nothing is fetched for a name that the table does not have (RFC 8725 3.8, 3.10).
     """
-    if setup.tenants is None or not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise unknown_issuer(setup)
-    trusted = setup.tenants.recall(name, monotonic)
+    trusted = remembered_issuer(setup, name, monotonic)
     if trusted is None:
         try:
             trusted = yield ResolveIssuer(name)

@@ -106,15 +106,18 @@ class Proofs:
 class Senders:
     """What confirms senders: None for what is not set up.
 
-    `must_be_bound`: is every token refused that is not bound?
+    `must_be_bound`: is every token refused that is not bound? `gives_nonces`: do answers carry the next nonce?
     """
 
     dpop: Proofs | None = None
     mtls: MTLS | None = None
     proxies: TrustedProxies | None = None
     must_be_bound: bool = field(init=False)
+    gives_nonces: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        nonces = None if self.dpop is None or self.dpop.nonces is None else self.dpop.settings.nonces
+        object.__setattr__(self, "gives_nonces", nonces == "always")
         wanted = (self.dpop is not None and self.dpop.settings.required, self.mtls is not None and self.mtls.required)
         object.__setattr__(self, "must_be_bound", any(wanted))
 

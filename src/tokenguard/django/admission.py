@@ -13,7 +13,7 @@ from tokenguard import asgi, wsgi
 from tokenguard._forms import UNSEARCHABLE
 from tokenguard.core.credentials import read_credential
 from tokenguard.core.model import AccessToken, Form, Request
-from tokenguard.core.requirements import Requirement
+from tokenguard.core.requirements import Requirement, is_plainly_met
 from tokenguard.core.target_uri import request_url
 from tokenguard.django.conf import Conf
 from tokenguard.errors import Denied, MissingToken, Unavailable
@@ -34,8 +34,26 @@ class Access(NamedTuple):
 ANY_TOKEN = Access()
 
 
+def recall(request: Any, guard: TokenGuard, requirement: Requirement) -> AccessToken | None:
+    """What `check` would give for the usual request, at once: its token is remembered, and it is enough.
+
+    None says nothing: then ask `check`.
+    """
+    token = kept_token(request)
+    if token is None:
+        line = request.META.get("HTTP_AUTHORIZATION")
+        token = None if line is None else guard.recall(line)
+        if token is None:
+            return None
+        request.access_token = token
+        request._dont_enforce_csrf_checks = True  # noqa: SLF001 - as in `_keep`: it is in the header
+    return token if is_plainly_met(token, requirement) else None
+
+
 def admit(request: HttpRequest, conf: Conf, access: Access) -> HttpResponseBase | None:
     """None, or the answer in the view's place."""
+    if recall(request, conf.guard, access.requirement) is not None:
+        return None
     if is_preflight(request):
         return HttpResponse(status=204)
     try:
@@ -47,6 +65,8 @@ def admit(request: HttpRequest, conf: Conf, access: Access) -> HttpResponseBase 
 
 async def aadmit(request: HttpRequest, conf: Conf, access: Access) -> HttpResponseBase | None:
     """`admit`, for async code."""
+    if recall(request, conf.guard, access.requirement) is not None:
+        return None
     if is_preflight(request):
         return HttpResponse(status=204)
     try:

@@ -41,6 +41,8 @@ class TokenGuardMiddleware:
 
     def __call__(self, request: Any) -> Any:
         request.access_token = None
+        if not self._conf.guard.senders.gives_nonces:
+            return self._get_response(request)
         if self._is_async:
             return self._answer(request)
         return with_headers(request, self._conf, self._get_response(request))

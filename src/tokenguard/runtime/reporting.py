@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import TypeAlias, TypeVar
 
 from tokenguard.core.credentials import read_credential
@@ -28,16 +29,19 @@ class Reporting:
 
     def run(self, flow: Flow[_T], source: Source) -> _T:
         """The flow's result."""
-        try:
+        with self.refusals(source):
             return run(flow, self._ask)
-        except (Denied, Unavailable) as error:
-            self.report(error, source)
-            raise
 
     async def arun(self, flow: Flow[_T], source: Source) -> _T:
         """`run`, for async code."""
-        try:
+        with self.refusals(source):
             return await arun(flow, self._ask)
+
+    @contextlib.contextmanager
+    def refusals(self, source: Source = None) -> Iterator[None]:
+        """Those that are raised in this block are reported; where every request passes, `report` costs less."""
+        try:
+            yield
         except (Denied, Unavailable) as error:
             self.report(error, source)
             raise
