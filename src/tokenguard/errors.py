@@ -175,6 +175,8 @@ class _Refusal(TokenGuardError):
     issuer: str | None = None
     client_id: str | None = None
     token_id: str | None = None
+    #: of the revocation, where the token is revoked (`core/revocation.py`)
+    level: str | None = None
 
     @property
     def reason(self) -> Reason:
@@ -252,12 +254,7 @@ _OF_LOGOUT_TOKENS = {
 
 
 class InvalidToken(Denied):
-    """401 invalid_token: malformed, expired, revoked or not for us (RFC 6750 3.1).
-
-    `level`: of the revocation, where it is revoked (`core/revocation.py`).
-    """
-
-    level: str | None = None
+    """401 invalid_token: malformed, expired, revoked or not for us (RFC 6750 3.1)."""
 
 
 class InvalidDPoPProof(Denied):

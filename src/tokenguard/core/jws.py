@@ -7,6 +7,7 @@ Nothing here trusts the token: the header's `alg` is compared with an allow-list
 from __future__ import annotations
 
 import binascii
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from tokenguard.config import Limits
@@ -107,7 +108,7 @@ def read_header(segment: bytes, algorithms: frozenset[str], limits: Limits) -> H
     # alg by allow-list, case-sensitive (RFC 8725 3.1)
     alg = members.get("alg")
     if not isinstance(alg, str) or alg not in algorithms:
-        raise InvalidToken(Reason.UNSUPPORTED_ALGORITHM, f"Issuer.algorithms allows {', '.join(sorted(algorithms))}")
+        raise InvalidToken(Reason.UNSUPPORTED_ALGORITHM, f"Issuer.algorithms allows {_listed(algorithms)}")
     # no extension is understood here, so whatever is critical is refused (RFC 7515 4.1.11, RFC 7797 6)
     if "crit" in members:
         raise InvalidToken(Reason.CRITICAL_HEADER, "the header has crit; no extension is supported")
@@ -127,6 +128,11 @@ def read_header(segment: bytes, algorithms: frozenset[str], limits: Limits) -> H
     if typ is None:
         raise InvalidToken(Reason.MALFORMED_TOKEN, "typ must be a string")
     return Header(alg, kid, typ)
+
+
+@lru_cache(maxsize=64)
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def read_signature(segment: bytes) -> bytes:

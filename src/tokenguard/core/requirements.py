@@ -179,12 +179,12 @@ ANY_TOKEN = Requirement()
 
 def requirement_of(wanted: Scopes | Requirement | None) -> Requirement:
     """What a route asks for, as a requirement; None asks for any token."""
-    if wanted is None:
+    if type(wanted) is list or isinstance(wanted, set):
+        wanted = tuple(wanted)  # first, since FastAPI asks with a list on every request
+    elif wanted is None:
         return ANY_TOKEN
-    if isinstance(wanted, Requirement):
+    elif isinstance(wanted, Requirement):
         return wanted
-    if isinstance(wanted, list | set):
-        wanted = tuple(wanted)
     try:
         return _requirement(wanted)  # type: ignore[arg-type] # what can't be hashed raises TypeError
     except TypeError:

@@ -55,7 +55,7 @@ def parse(text: bytes, limits: Limits) -> Any:
         except (msgspec.MsgspecError, ValueError, RecursionError):
             value = None
     if value is None:  # the strict way, which also says what is wrong
-        value = _decode(text, _STRICT)
+        value = _decode(text, _STRICT if len(text) > _MAX_DIGITS else _STRICT_AND_SHORT)
     if containers > limits.depth and _depth(value, limits.depth) > limits.depth:
         raise ValueError("nested too deep")
     return value
@@ -117,13 +117,17 @@ def _unique_or_empty(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members if len(members) == len(pairs) else {}
 
 
-def _decoder(of_object: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> json.JSONDecoder:
+def _decoder(
+    of_object: Callable[[list[tuple[str, Any]]], dict[str, Any]], of_integer: Callable[[str], int] = _short
+) -> json.JSONDecoder:
     return json.JSONDecoder(
-        object_pairs_hook=of_object, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_short
+        object_pairs_hook=of_object, parse_constant=_refuse_constant, parse_float=_finite, parse_int=of_integer
     )
 
 
 _STRICT, _TOLERANT = _decoder(_unique), _decoder(_unique_or_empty)
+# for texts in which no integer can be too long: a call fewer for each
+_STRICT_AND_SHORT = _decoder(_unique, int)
 
 
 def _depth(value: Any, limit: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from tokenguard.config import TENANT_PLACE, Issuer, Limits
@@ -183,7 +184,7 @@ def find_issuer(setup: Setup, claims: Mapping[str, Any]) -> Trusted:
 def unknown_issuer(setup: Setup) -> InvalidToken:
     """The refusal of a token that is from none of the issuers; names only those that are listed."""
     table = "" if setup.tenants is None else "; IssuerResolver.resolve knows none of that name"
-    listed = ", ".join(list(setup.issuers)[:10]) or "none is listed"
+    listed = ", ".join(islice(setup.issuers, 10)) or "none is listed"
     return InvalidToken(
         Reason.UNKNOWN_ISSUER, f"iss is none of the configured issuers: {listed} (compared exactly){table}"
     )

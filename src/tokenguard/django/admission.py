@@ -39,8 +39,8 @@ def recall(request: Any, guard: TokenGuard, requirement: Requirement) -> AccessT
 
     None says nothing: then ask `check`.
     """
-    token = kept_token(request)
-    if token is None:
+    token = getattr(request, "access_token", None)
+    if not isinstance(token, AccessToken):
         line = request.META.get("HTTP_AUTHORIZATION")
         token = None if line is None else guard.recall(line)
         if token is None:

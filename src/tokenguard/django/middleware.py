@@ -33,6 +33,7 @@ class TokenGuardMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self._get_response = get_response
         self._conf = current()
+        self._covers_all = self._conf.paths is None and self._conf.exempt_paths is None
         self._is_async = iscoroutinefunction(get_response)
         self.process_view: Callable[..., _Answer | Awaitable[_Answer]] = self._check
         if self._is_async:
@@ -61,5 +62,5 @@ class TokenGuardMiddleware:
     def _needed(self, request: HttpRequest, view: Callable[..., Any]) -> Access | None:
         access = access_of(view, request.method or "")
         if access is None:
-            return ANY_TOKEN if self._conf.covers(request.path_info) else None
+            return ANY_TOKEN if self._covers_all or self._conf.covers(request.path_info) else None
         return access if access.looks else None

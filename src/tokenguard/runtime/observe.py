@@ -20,7 +20,7 @@ from pathlib import Path
 from tokenguard.core.keys import KeySet
 from tokenguard.core.model import Verified
 from tokenguard.core.revocation import Level, Revocation
-from tokenguard.errors import Denied, MissingToken, Reason, Unavailable
+from tokenguard.errors import Denied, MissingToken, Unavailable
 
 _refusals = logging.getLogger("tokenguard")
 _keys = logging.getLogger("tokenguard.keys")
@@ -35,7 +35,7 @@ _MAX_VALUE = 128
 
 def wants(error: Denied | Unavailable) -> bool:
     """Would a record of this refusal be kept? Asked first, since what goes into it costs time."""
-    return _refusals.isEnabledFor(_level(error)) or (error.reason is Reason.REVOKED and _audit.isEnabledFor(_AUDIT))
+    return _refusals.isEnabledFor(_level(error)) or (error.level is not None and _audit.isEnabledFor(_AUDIT))
 
 
 def refused(error: Denied | Unavailable, *, token: str | None, request_id: str | None) -> None:
@@ -54,10 +54,10 @@ def refused(error: Denied | Unavailable, *, token: str | None, request_id: str |
         _level(error), "refused: %s: %s [%s]", error.reason, error.hint or error.description, text,
         extra={"tokenguard": fields},
     )  # fmt: skip
-    if error.reason is Reason.REVOKED:
+    if error.level is not None:
         names = ("issuer", "client_id", "jti", "token", "request_id")
         _record(
-            "revoked_token_refused", {name: fields[name] for name in names} | {"level": getattr(error, "level", None)}
+            "revoked_token_refused", {name: fields[name] for name in names} | {"level": error.level}
         )
 
 
