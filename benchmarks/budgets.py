@@ -40,19 +40,20 @@ def _cold() -> Iterator[Budget]:
 
 
 def _refusals() -> Iterator[Budget]:
+    limits = {"over the size cap": 0.05, "no dots": 0.15, "bad signature": 1.5, "bad signature, 12 KB": 1.5}
+    for name, limit in limits.items():
+        yield Budget(f"refusing: {name}", "refusals", "refusals", name, limit, "checks")
+    # these can't be refused before some JSON is read
     limits = {
-        "over the size cap": 0.05,
-        "no dots": 0.15,
         "wrong alg": 0.25,
         "unknown issuer": 0.5,
         "unknown issuer, of two": 0.5,
         "unknown kid": 0.5,
         "unknown kid, of two issuers": 0.5,
-        "bad signature": 1.5,
-        "bad signature, 12 KB": 1.5,
     }
     for name, limit in limits.items():
-        yield Budget(f"refusing: {name}", "refusals", "refusals", name, limit, "checks")
+        yield Budget(f"refusing: {name}, fast JSON extra", "refusals-fast", "refusals", name, limit, "checks")
+        yield Budget(f"refusing: {name}, default", "refusals", "refusals", name, limit, "checks")
     yield Budget("refusing: keys fetched", "refusals", "refusals", "fetches", 0, "fetches")
 
 

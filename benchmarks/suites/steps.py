@@ -40,7 +40,7 @@ _COLD = (
     "AccessToken",
 )
 _WARM = (*_COLD[:3], "times and binding", "AccessToken")
-_REST = "flow, driver, clocks, calls"
+_REST = "clocks, calls"
 Walk = Callable[[str, int], object]
 
 
