@@ -100,12 +100,9 @@ def authenticate(
     return _admit(setup, credential, vouched, question, now, when_unknown)
 
 
-def validate(setup: Setup, token: str, now: float, monotonic: float) -> Begun:
-    """A bare token, without a request in which somebody could prove to be the sender it is bound to."""
-    known = recall(setup, token, now, monotonic, True)
-    if isinstance(known, AccessToken):
-        return known
-    vouched = known[2] or vouch(setup, known, now, monotonic)
+def validate(setup: Setup, presented: Presented, now: float, monotonic: float) -> Begun:
+    """A bare token that `recall` did not let in, without a request in which somebody could prove to be its sender."""
+    vouched = presented[2] or vouch(setup, presented, now, monotonic)
     if not isinstance(vouched, Verified):
         return _validate(setup, vouched, now)
     if vouched.binding is not None or setup.senders.must_be_bound:
