@@ -24,7 +24,8 @@ class Master:
     def __init__(self, scenario: str, issuer: LocalIssuer, ca_file: str) -> None:
         script = Path(__file__).with_name("forking.py")
         self._process = subprocess.Popen(
-            [sys.executable, str(script), scenario, issuer.issuer, ca_file],
+            # from Python 3.12 on it warns of any fork beside a thread, which is what this is about
+            [sys.executable, "-W", "ignore::DeprecationWarning", str(script), scenario, issuer.issuer, ca_file],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -40,11 +40,12 @@ def both() -> Table:
 def test_what_is_revoked_by_name_is_refused(tenancy: Tenancy, kind: str, named: dict[str, Any]) -> None:
     """Of that tenant alone, and before a first token of it came."""
     guard = tenancy(getattr(both(), kind))
+    red, blue, other_blue = (each.mint(**IDENTITY) for each in (RED, BLUE, BLUE))  # issued before the revocation
     guard.revoke(issuer=RED.issuer, **named)
-    assert verdict(guard, RED.mint(**IDENTITY)) == Reason.REVOKED
-    assert verdict(guard, BLUE.mint(**IDENTITY)) == "alice"
+    assert verdict(guard, red) == Reason.REVOKED
+    assert verdict(guard, blue) == "alice"
     asyncio.run(guard.arevoke(issuer=BLUE.issuer, **named))
-    assert asyncio.run(averdict(guard, BLUE.mint(**IDENTITY))) == Reason.REVOKED
+    assert asyncio.run(averdict(guard, other_blue)) == Reason.REVOKED
 
 
 @either_kind

@@ -100,6 +100,10 @@ class IOThread:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
         await self._on_close()
+        # answers that were read in part only: the loop was told to close them when their readers had gone
+        await asyncio.sleep(0)
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+        await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 async def _contained(work: Coroutine[Any, Any, _T]) -> _T:
