@@ -11,7 +11,7 @@ import httpx
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, override_settings
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, WebSocket
 from tests.adapters import django_project  # noqa: F401 - configures Django
 from tests.adapters.in_process import NOW, NotingApp, exchange, http_scope, websocket_scope
 
@@ -140,6 +140,15 @@ def test_where_more_decides_the_memory_says_nothing(issuer: LocalIssuer, setting
     assert guard.recall(f"Bearer {token}") is None
 
 
+@pytest.mark.parametrize("scheme", ["Digest ", "DPoP   ", "bearer ", "Bearer\t", "Bearer", ""])
+def test_another_line_is_for_the_whole_way(issuer: LocalIssuer, scheme: str) -> None:
+    """With another scheme there may be a proof to look at, and whoever is lax about one line is so about all."""
+    guard, token = guard_of(issuer), issuer.mint()
+    guard.validate(token)
+    assert guard.recall(scheme + token) is None
+    assert guard.recall(f"Bearer {token}") is not None
+
+
 @everywhere
 def test_a_guard_that_authenticates_in_its_own_way_is_asked_each_time(issuer: LocalIssuer, get: Get) -> None:
     """That the token is remembered is not for the adapter to decide by."""
@@ -206,17 +215,30 @@ def test_each_guard_has_its_own_memory(issuer: LocalIssuer) -> None:
     assert app.scopes == []
 
 
+def chat(protect: tokenguard.fastapi.Protect) -> FastAPI:
+    """A WebSocket endpoint."""
+    app = FastAPI()
+
+    @app.websocket("/", dependencies=[Depends(protect)])
+    async def talk(websocket: WebSocket) -> None:
+        await websocket.accept()
+
+    return app
+
+
 def test_a_token_among_the_subprotocols_counts_beside_a_remembered_one(issuer: LocalIssuer) -> None:
     """Two credentials are one too many (RFC 6750 2), whichever is looked at first."""
-    guard, app, token = guard_of(issuer), NotingApp(), issuer.mint()
-    middleware = TokenGuardMiddleware(app, guard, websocket_subprotocol="tokenguard.bearer")
+    guard, token = guard_of(issuer), issuer.mint()
     guard.validate(token)
     headers = [(b"authorization", f"Bearer {token}".encode())]
-    asyncio.run(exchange(middleware, websocket_scope(headers=headers)))
-    assert len(app.scopes) == 1
-    twice = websocket_scope(headers=headers, subprotocols=["tokenguard.bearer", token])
-    assert asyncio.run(exchange(middleware, twice))[0]["type"] == "websocket.close"
-    assert len(app.scopes) == 1
+    for app in (
+        TokenGuardMiddleware(NotingApp(), guard, websocket_subprotocol="tokenguard.bearer"),
+        chat(tokenguard.fastapi.Protect(guard, websocket_subprotocol="tokenguard.bearer")),
+    ):
+        once = websocket_scope(headers=headers)
+        assert asyncio.run(exchange(app, once, {"type": "websocket.connect"}))[0]["type"] == "websocket.accept"
+        twice = websocket_scope(headers=headers, subprotocols=["tokenguard.bearer", token])
+        assert asyncio.run(exchange(app, twice, {"type": "websocket.connect"}))[0]["type"] == "websocket.close"
 
 
 def test_a_token_that_a_test_has_set_opens_no_preflight(issuer: LocalIssuer) -> None:
