@@ -133,12 +133,10 @@ def test_nesting_is_allowed_to_the_limit_and_no_further(depth: int, limit: int, 
 
 
 @pytest.mark.parametrize("around", ["{}", " {}", '{{"a":{}}}', '{{"a":[{}]}}', '{{"a":{},"b":"' + "x" * 400 + '"}}'])
-@pytest.mark.parametrize("with_extra", [True, False])
-def test_an_integer_is_read_to_its_limit_and_no_further(around: str, with_extra: bool) -> None:
+def test_an_integer_is_read_to_its_limit_and_no_further(around: str) -> None:
     """Of 320 characters, whether the text around it is short or long."""
     with pytest.MonkeyPatch.context() as patch:
-        if not with_extra:
-            patch.setattr(strict_json, "msgspec", None)
+        patch.setattr(strict_json, "msgspec", None)
         for longest in ("9" * 320, "-" + "9" * 319):
             strict_json.parse(around.format(longest).encode(), ROOMY)
             with pytest.raises(ValueError, match="range"):
@@ -162,7 +160,7 @@ def test_what_holds_too_much_is_refused_however_flat_it_looks(
     if text.count("{") + text.count("[") <= containers and deep <= depth:
         strict_json.parse(text.encode(), limits)
     else:
-        with pytest.raises(ValueError, match="too many|too deep"):
+        with pytest.raises(ValueError, match=r"too many|too deep"):
             strict_json.parse(text.encode(), limits)
 
 
