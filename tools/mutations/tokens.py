@@ -12,7 +12,7 @@ SUITES: dict[str, tuple[str, ...]] = {
     "mapped": ("core/test_claim_names", "spec/test_rfc8693_4", "spec/test_rfc8725_3_12"),
     "plainjwt": ("spec/test_rfc8725_3_12",),
     "jws": ("spec/test_rfc7515_4_1", "spec/test_rfc7515_5_2", "spec/test_rfc7519_7_2", "spec/test_rfc9068_4",
-            "spec/test_rfc8725"),
+            "spec/test_rfc8725", "core/test_properties_recall"),
     "strict_json": ("spec/test_rfc7519_7_2", "spec/test_rfc7519_4_1", "spec/test_rfc7515_5_2", "spec/test_rfc7517",
                     "core/test_properties_json"),
 }  # fmt: skip
