@@ -46,6 +46,20 @@ class Whimsical(TokenGuard):
         return await super().aauthenticate(request, **policy)
 
 
+class Sync(TokenGuard):
+    """Has one of the two."""
+
+    def authenticate(self, request: Request, **policy: Any) -> AccessToken:
+        return super().authenticate(request, **policy)
+
+
+class Async(TokenGuard):
+    """Has the other."""
+
+    async def aauthenticate(self, request: Request, **policy: Any) -> AccessToken:
+        return await super().aauthenticate(request, **policy)
+
+
 def guard_of(issuer: LocalIssuer, kind: type[TokenGuard] = TokenGuard, **settings: Any) -> TokenGuard:
     """A guard that trusts the issuer, at its time."""
     trusted = Issuer(issuer.issuer, jwks=issuer.jwks)
@@ -130,8 +144,8 @@ def test_the_memory_says_what_authenticate_would(issuer: LocalIssuer) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"form_body": True}, {"token_cache": 0}, {"kind": Whimsical}],
-    ids=lambda settings: next(iter(settings)),
+    [{"form_body": True}, {"token_cache": 0}, {"kind": Sync}, {"kind": Async}],
+    ids=["form_body", "token_cache", "sync", "async"],
 )
 def test_where_more_decides_the_memory_says_nothing(issuer: LocalIssuer, settings: dict[str, Any]) -> None:
     """A form may hold a second token, and a class of its own may know more."""
