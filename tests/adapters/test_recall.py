@@ -266,6 +266,17 @@ def test_a_token_that_a_test_has_set_opens_no_preflight(issuer: LocalIssuer) -> 
         assert requires()(ok)(request).status_code == 204
 
 
+def test_what_others_call_a_token_is_none_of_ours(issuer: LocalIssuer) -> None:
+    """Whether or not ours is remembered: another package keeps what it has not verified by the same name."""
+    guard, headers = guard_of(issuer), {"Authorization": f"Bearer {issuer.mint(sub='alice')}"}
+    with override_settings(TOKENGUARD={"GUARD": guard}):
+        for _ in range(2):
+            request: Any = RequestFactory().get("/orders", headers=headers)
+            request.access_token = "whatever the header says"
+            assert requires()(ok)(request).status_code == 200
+            assert request.access_token.subject == "alice"
+
+
 def test_an_environ_without_the_line_may_say_so_with_none(issuer: LocalIssuer) -> None:
     """As a test's `environ_overrides` do."""
     app = flask.Flask(__name__)
