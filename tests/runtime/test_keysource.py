@@ -75,6 +75,23 @@ def test_that_keys_were_fetched_first_spares_no_check(  # noqa: PLR0917
     assert refusal.value.reason is sent
 
 
+class UsedElsewhere:
+    """A store of used proofs in which every proof is."""
+
+    async def record(self, *_: object) -> bool:
+        """It was there before."""
+        return False
+
+
+def test_that_keys_were_fetched_first_makes_no_proof_new(issuer: LocalIssuer, protect: Protect) -> None:
+    """The store that all workers share is asked about it, as about any (RFC 9449 11.1)."""
+    key, url = DPoPKey(), "https://api.example.com/"
+    request = Request("GET", url, key.headers("GET", url, issuer.mint(dpop_key=key)))
+    with pytest.raises(errors.InvalidDPoPProof) as refusal:
+        protect(issuer, dpop=DPoP(replays=UsedElsewhere())).check(request)
+    assert refusal.value.reason is Reason.PROOF_REPLAYED
+
+
 def test_that_keys_were_fetched_first_lets_no_revoked_token_in(issuer: LocalIssuer, protect: Protect) -> None:
     """Alone or in a request."""
     store = MemoryRevocations()

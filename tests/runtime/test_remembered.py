@@ -144,7 +144,7 @@ def test_another_spelling_of_a_remembered_token_is_another_token(guard: TokenGua
     ("times", "moved", "reason"),
     [
         ({"exp": NOW + 100}, 130, Reason.EXPIRED),
-        ({"nbf": NOW}, -31, Reason.NOT_YET_VALID),
+        ({"nbf": NOW, "iat": NOW - 600}, -31, Reason.NOT_YET_VALID),
         ({"iat": NOW}, -31, Reason.ISSUED_IN_FUTURE),
     ],
 )

@@ -129,7 +129,6 @@ MUTANTS = [
         "_BRACKET not in text and text.find(_BRACE, 1) < 0",
         "_BRACKET not in text",
     ),
-    Mutant("strict_json", "an object at once in what is flat", "text.find(_BRACE, 1)", "text.find(_BRACE, 2)"),
     Mutant("strict_json", "bytes after the text", "if end != len(decoded):", "if False:"),
     Mutant("strict_json", "depth", "if containers > limits.depth and", "if False and"),
     Mutant("strict_json", "number of members", "if len(text) > limits.items and", "if False and"),
