@@ -56,9 +56,7 @@ def refused(error: Denied | Unavailable, *, token: str | None, request_id: str |
     )  # fmt: skip
     if error.level is not None:
         names = ("issuer", "client_id", "jti", "token", "request_id")
-        _record(
-            "revoked_token_refused", {name: fields[name] for name in names} | {"level": error.level}
-        )
+        _record("revoked_token_refused", {name: fields[name] for name in names} | {"level": error.level})
 
 
 def revoked(revocations: Iterable[Revocation]) -> None:
