@@ -244,12 +244,12 @@ def judge(scenario: Scenario, answer: Answer, unwrap: Callable[[Any], Any] = lam
     assert re.findall(r'\bscope="([^"]*)"', challenge) == ([scenario.needs] if scenario.needs else [])
 
 
-def send(base_url: str, scenario: Scenario, issuer: LocalIssuer) -> Answer:
+def send(base_url: str, scenario: Scenario, authorization: list[str]) -> Answer:
     """The request over real HTTP, each Authorization value in a line of its own."""
     connection = HTTPConnection(urlsplit(base_url).netloc, timeout=30)
     try:
         connection.putrequest(scenario.method, scenario.path)
-        for value in scenario.authorization(issuer):
+        for value in authorization:
             connection.putheader("Authorization", value)
         for name, value in scenario.headers.items():
             connection.putheader(name, value)
@@ -278,10 +278,11 @@ class OrdersAPIs:
     served: tuple[LocalIssuer, str]
     cold: tuple[LocalIssuer, str]
 
-    def answer(self, scenario: Scenario) -> Answer:
-        """What the scenario's request gets."""
+    def answers(self, scenario: Scenario) -> list[Answer]:
+        """What the scenario's request gets, and what it gets again: a token may be remembered by then."""
         issuer, base_url = self.cold if scenario.issuer_down else self.served
-        return send(base_url, scenario, issuer)
+        authorization = scenario.authorization(issuer)
+        return [send(base_url, scenario, authorization) for _ in range(2)]
 
 
 @contextmanager

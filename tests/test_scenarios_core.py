@@ -67,23 +67,25 @@ def judge_refusal(scenario: Scenario, asked: Asked, error: Denied | Unavailable)
 
 
 def test_check(scenario: Scenario, asked: Asked) -> None:
-    """`check` gives the token or the scenario's refusal."""
+    """`check` gives the token or the scenario's refusal, and the same again: a token may be remembered by then."""
     assert scenario.route is not None
-    if not scenario.is_refused:
-        assert asked.guard.check(asked.request, scopes=scenario.route.scopes).issuer == asked.issuer.issuer
-        return
-    with pytest.raises((Denied, Unavailable)) as refusal:
-        asked.guard.check(asked.request, scopes=scenario.route.scopes)
-    judge_refusal(scenario, asked, refusal.value)
+    for _ in range(2):
+        if not scenario.is_refused:
+            assert asked.guard.check(asked.request, scopes=scenario.route.scopes).issuer == asked.issuer.issuer
+            continue
+        with pytest.raises((Denied, Unavailable)) as refusal:
+            asked.guard.check(asked.request, scopes=scenario.route.scopes)
+        judge_refusal(scenario, asked, refusal.value)
 
 
 async def test_acheck(scenario: Scenario, asked: Asked) -> None:
     """`acheck` gives what `check` gives."""
     assert scenario.route is not None
-    if not scenario.is_refused:
-        token = await asked.guard.acheck(asked.request, scopes=scenario.route.scopes)
-        assert token.issuer == asked.issuer.issuer
-        return
-    with pytest.raises((Denied, Unavailable)) as refusal:
-        await asked.guard.acheck(asked.request, scopes=scenario.route.scopes)
-    judge_refusal(scenario, asked, refusal.value)
+    for _ in range(2):
+        if not scenario.is_refused:
+            token = await asked.guard.acheck(asked.request, scopes=scenario.route.scopes)
+            assert token.issuer == asked.issuer.issuer
+            continue
+        with pytest.raises((Denied, Unavailable)) as refusal:
+            await asked.guard.acheck(asked.request, scopes=scenario.route.scopes)
+        judge_refusal(scenario, asked, refusal.value)

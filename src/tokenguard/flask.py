@@ -134,9 +134,10 @@ class Protect:
         environ = request.environ
         tokens: dict[TokenGuard, AccessToken] = environ.setdefault(_TOKENS, {})
         token = tokens.get(guard)
-        if token is None and "HTTP_AUTHORIZATION" in environ:
+        line = environ.get("HTTP_AUTHORIZATION")
+        if token is None and line is not None:
             # the usual request, in a third of the time: a remembered Bearer token
-            token = guard.recall(environ["HTTP_AUTHORIZATION"])
+            token = guard.recall(line)
             if token is not None:
                 tokens[guard] = token
         if token is not None and is_plainly_met(token, requirement):

@@ -104,6 +104,10 @@ class TokenGuard:
         #: does it accept tokens in form bodies? Adapters then hand over forms, see `wants_form_body`
         self.form_body = form_body
         self._clock, self._monotonic = clock, monotonic
+        # a form may hold a second token, and a class with a way of its own to authenticate must always be asked
+        self._recalls = not form_body and all(
+            getattr(type(self), name) is getattr(TokenGuard, name) for name in ("authenticate", "aauthenticate")
+        )
         self._dpop, self._realm = dpop, realm_of(realm, audiences[0])
         self._issuers = Issuers(
             listed, resolver, audiences, http, Clocks(clock, monotonic, leeway), limits,
@@ -170,8 +174,8 @@ class TokenGuard:
 
         What `authenticate` would give, but before a `Request` is made. None says nothing: then ask `authenticate`.
         """
-        # a second token may be in the form, a proof in another header, and whatever is unusual in the line itself
-        if self.form_body or authorization[:7] != "Bearer ":
+        # another scheme may come with a proof; and whatever else is unusual in the line, no remembered token has
+        if not self._recalls or authorization[:7] != "Bearer ":
             return None
         try:
             known = pipeline.recall(self._setup, authorization[7:], self._clock(), self._monotonic(), True)

@@ -11,6 +11,7 @@ from django.test import AsyncClient, Client
 from tests.adapters.django_project import CSRF, OURS
 from tests.adapters.recording import RecordingGuard, bearer
 
+from tokenguard import Issuer, TokenGuard
 from tokenguard.django import public, requires
 from tokenguard.testing import LocalIssuer
 
@@ -33,6 +34,16 @@ def test_a_token_in_the_header_takes_the_place_of_a_csrf_token(site: Site, clien
     site({"orders": view, "optional": public(optional=True)(view), "scoped": requires("orders")(view)})
     for path in ("/orders", "/optional", "/scoped"):
         assert client.post(path, headers=bearer(issuer, "orders")).content == b"changed"
+
+
+def test_so_does_a_token_that_is_remembered(site: Site, client: Client, issuer: LocalIssuer) -> None:
+    """By a guard that is not asked for more than its memory then."""
+    guard = TokenGuard(audience=issuer.audience, issuers=[Issuer(issuer.issuer, jwks=issuer.jwks)], clock=issuer.clock)
+    site({"orders": view}, {"GUARD": guard})
+    headers = bearer(issuer)
+    for _ in range(2):
+        assert client.post("/orders", headers=headers).content == b"changed"
+    assert guard.recall(headers["Authorization"]) is not None
 
 
 async def test_so_it_does_under_asgi(site: Site, issuer: LocalIssuer) -> None:

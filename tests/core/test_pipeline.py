@@ -1,14 +1,18 @@
-"""What is asked of a token again, for as long as something goes on that it was let in for."""
+"""What is asked of a token again, for as long as something goes on that it was let in for; and what is asked once."""
 
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 
 import pytest
 from tests.spec.support import AUDIENCE, NOW, Clock, local_issuer, trust
 
 from tokenguard import AccessToken, TokenGuard
-from tokenguard.errors import Denied, Reason, Unavailable
+from tokenguard.core.effects import Question, RefreshKeys
+from tokenguard.core.keys import KeySnapshot
+from tokenguard.errors import Denied, InvalidToken, Reason, Unavailable
 
 
 @pytest.fixture
@@ -57,3 +61,33 @@ def test_what_lasts_ends_when_its_token_is_revoked(clock: Clock) -> None:
     refusal = end(guard, token)
     assert refusal is not None
     assert refusal.reason is Reason.REVOKED
+
+
+@dataclass
+class Keys:
+    """Those of an issuer, and how often they were asked for. A fetch brings none, and takes longer than a cool-down."""
+
+    snapshot: KeySnapshot
+    fetches: int = 0
+
+    def fetch(self, question: Question) -> Future[None]:
+        """Answers the one question that there is."""
+        assert isinstance(question, RefreshKeys)
+        assert question.wait
+        self.fetches += 1
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
+
+def test_one_token_has_keys_fetched_once() -> None:
+    """However long that took: nobody who names a key that there is not keeps us asking."""
+    issuer = local_issuer()
+    guard = TokenGuard(audience=AUDIENCE, issuers=[trust(issuer)], clock=lambda: NOW)
+    assert guard._setup.only is not None
+    keys = Keys(guard._setup.only.keys.snapshot._replace(fetched_at=-1000.0, attempted_at=-1000.0))
+    guard._setup = replace(guard._setup, only=replace(guard._setup.only, keys=keys))
+    guard._ask = keys.fetch
+    with pytest.raises(InvalidToken) as refusal:
+        guard.validate(issuer.mint(header={"kid": "unknown"}))
+    assert (refusal.value.reason, keys.fetches) == (Reason.UNKNOWN_KEY, 1)

@@ -132,6 +132,44 @@ def test_nesting_is_allowed_to_the_limit_and_no_further(depth: int, limit: int, 
             strict_json.parse(text, Limits(depth=limit))
 
 
+@pytest.mark.parametrize("around", ["{}", " {}", '{{"a":{}}}', '{{"a":[{}]}}', '{{"a":{},"b":"' + "x" * 400 + '"}}'])
+def test_an_integer_is_read_to_its_limit_and_no_further(around: str) -> None:
+    """Of 320 characters, whether the text around it is short or long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strict_json, "msgspec", None)
+        for longest in ("9" * 320, "-" + "9" * 319):
+            strict_json.parse(around.format(longest).encode(), ROOMY)
+            with pytest.raises(ValueError, match="range"):
+                strict_json.parse(around.format(longest + "9").encode(), ROOMY)
+
+
+@properties
+@given(json_values, st.sampled_from(["", " ", "\n "]), st.integers(1, 8), st.integers(1, 3))
+@example({"a": {}}, "", 1, 1)
+@example({"a": []}, "", 1, 1)
+@example([1], "", 1, 1)
+@example([{}], "", 1, 1)
+@example({}, " ", 1, 1)
+def test_what_holds_too_much_is_refused_however_flat_it_looks(
+    value: Any, before: str, containers: int, depth: int
+) -> None:
+    """By as many brackets as the text has, in strings too; and by how deep its value nests."""
+    text = before + json.dumps(value)
+    deep = nesting(value)
+    limits = Limits(items=100_000, containers=containers, depth=depth)
+    if text.count("{") + text.count("[") <= containers and deep <= depth:
+        strict_json.parse(text.encode(), limits)
+    else:
+        with pytest.raises(ValueError, match=r"too many|too deep"):
+            strict_json.parse(text.encode(), limits)
+
+
+def nesting(value: Any) -> int:
+    """How many levels."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inside is None else 1 + max(map(nesting, inside), default=0)
+
+
 # base64url
 
 

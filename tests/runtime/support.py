@@ -44,7 +44,7 @@ class Clock:
 #: builds a guard for an issuer; keyword arguments of Issuer, KeyPolicy and TokenGuard, each goes where it belongs
 Protect = Callable[..., TokenGuard]
 _POLICY = frozenset({"timeout", "cooldown", "max_age", "stale_limit", "max_bytes", "max_keys"})
-_GUARD = frozenset({"clock", "monotonic", "token_cache", "http", "request_id_header"})
+_GUARD = frozenset({"clock", "monotonic", "token_cache", "http", "request_id_header", "dpop", "revocations"})
 
 
 def build_guard(issuer: LocalIssuer | str, **settings: Any) -> TokenGuard:

@@ -137,6 +137,7 @@ async def test_a_request_under_way_ends_as_it_would_have(issuer: LocalIssuer, pr
     assert await averdict(guard, issuer.mint()) == UNKNOWN
 
 
+@pytest.mark.timeout(60)
 async def test_what_lasts_ends_with_the_trust_in_its_issuer() -> None:
     """A connection that a removed issuer's token opened, as the next request with that token would be refused."""
     guard = guard_of(RED, BLUE)
@@ -194,6 +195,7 @@ def test_a_tenant_that_left_the_table_is_refused_from_the_next_request_on(tenanc
     assert table.asked == {RED.issuer: 3, BLUE.issuer: 1}
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", ["find", "afind"])
 async def test_what_lasts_ends_when_a_tenant_has_left_the_table(tenancy: Tenancy, clock: Clock, kind: str) -> None:
     """When its answer has grown old; where the table can't tell, as a request would; and not before."""

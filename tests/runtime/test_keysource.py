@@ -22,9 +22,11 @@ from runtime.support import (
     until,
     verdict,
 )
-from tokenguard import Issuer, TokenGuard, errors
-from tokenguard.errors import ConfigurationError
-from tokenguard.testing import LocalIssuer
+from tokenguard import DPoP, Issuer, Request, TokenGuard, errors
+from tokenguard.core.revocation import Level, Revocation
+from tokenguard.errors import ConfigurationError, Reason
+from tokenguard.stores import MemoryRevocations
+from tokenguard.testing import DPoPKey, LocalIssuer
 
 # Configured keys
 
@@ -50,6 +52,39 @@ def test_configured_keys_must_be_usable(jwks: dict[str, object]) -> None:
     """Said at construction, with the setting's name."""
     with pytest.raises(ConfigurationError, match=r"Issuer\.jwks of https://auth\.test"):
         TokenGuard(audience="a", issuers=[Issuer("https://auth.test", jwks=jwks)])
+
+
+@pytest.mark.parametrize(
+    ("required", "is_bound", "alone", "sent"),
+    [
+        (True, False, Reason.BINDING_REQUIRED, Reason.BINDING_REQUIRED),
+        (False, True, Reason.NOT_BOUND, Reason.WRONG_SCHEME),
+    ],
+)
+def test_that_keys_were_fetched_first_spares_no_check(  # noqa: PLR0917
+    issuer: LocalIssuer, protect: Protect, required: bool, is_bound: bool, alone: Reason, sent: Reason
+) -> None:
+    """A token on which the fetch waited must come from whom it is bound to, and be bound where all must, as any."""
+    token = issuer.mint(dpop_key=DPoPKey() if is_bound else None)
+    request = Request("GET", "https://api.example.com/", {"Authorization": f"Bearer {token}"})
+    with pytest.raises(errors.InvalidToken) as refusal:
+        protect(issuer, dpop=DPoP(required=required)).validate(token)
+    assert refusal.value.reason is alone
+    with pytest.raises(errors.InvalidToken) as refusal:
+        protect(issuer, dpop=DPoP(required=required)).check(request)
+    assert refusal.value.reason is sent
+
+
+def test_that_keys_were_fetched_first_lets_no_revoked_token_in(issuer: LocalIssuer, protect: Protect) -> None:
+    """Alone or in a request."""
+    store = MemoryRevocations()
+    store.add([Revocation(issuer.issuer, Level.SUBJECT, "alice", 2**33, 2**33)], 0)
+    token = issuer.mint(sub="alice")
+    request = Request("GET", "https://api.example.com/", {"Authorization": f"Bearer {token}"})
+    assert verdict(protect(issuer, revocations=store), token) == "revoked"
+    with pytest.raises(errors.InvalidToken) as refusal:
+        protect(issuer, revocations=store).check(request)
+    assert refusal.value.reason is Reason.REVOKED
 
 
 def test_a_given_jwks_uri_needs_no_discovery(issuer: LocalIssuer, protect: Protect) -> None:

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Never, TypeAlias
+from typing import Any, Literal, Never, TypeAlias
 
 import pytest
 
-from runtime.support import Clock, Protect, verdict
-from tokenguard import MTLS, DPoP, Issuer, Request, Requirement, TokenGuard
+from runtime.support import Clock, Protect
+from tokenguard import MTLS, AccessToken, DPoP, Issuer, IssuerResolver, Request, Requirement, TokenGuard
 from tokenguard.core import pipeline
+from tokenguard.core.effects import AnswerFailed, AskRemotely
 from tokenguard.errors import Denied, Reason, Unavailable
 from tokenguard.testing import ClientCertificate, DPoPKey, LocalIssuer, SigningKey
 
 NOW = 1_800_000_000
 URL = "https://api.example.com/orders"
 
-#: shows a guard a token, in one of the two ways that have a short cut for remembered ones
+#: shows a guard a token, in one of the ways that have a short cut for remembered ones
 Show: TypeAlias = Callable[[TokenGuard, str], object]
 
 
@@ -44,7 +45,12 @@ def checked(guard: TokenGuard, token: str) -> object:
     return guard.check(bearing(token))
 
 
-both = pytest.mark.parametrize("show", [validated, checked])
+def recalled(guard: TokenGuard, token: str) -> object:
+    """The line with the token, as adapters show it before they make a request of it; then the request."""
+    return guard.recall(f"Bearer {token}") or guard.authenticate(bearing(token))
+
+
+each_way = pytest.mark.parametrize("show", [validated, checked, recalled])
 
 
 @contextmanager
@@ -93,7 +99,7 @@ def guard_of(local: LocalIssuer, wall: Clock, **settings: Any) -> TokenGuard:
 # What is skipped
 
 
-@both
+@each_way
 def test_the_token_is_not_verified_again(guard: TokenGuard, local: LocalIssuer, show: Show) -> None:
     """Neither read nor its signature checked; another one, as good, is."""
     token = local.mint()
@@ -133,7 +139,7 @@ def test_another_spelling_of_a_remembered_token_is_another_token(guard: TokenGua
 # What is never skipped
 
 
-@both
+@each_way
 @pytest.mark.parametrize(
     ("times", "moved", "reason"),
     [
@@ -154,7 +160,7 @@ def test_the_times_are_looked_at_each_time(
         assert reason_of(lambda: show(guard, token)) is reason
 
 
-@both
+@each_way
 @pytest.mark.parametrize("level", ["id", "session", "subject", "client", "everything"])
 def test_revocation_is_asked_about_each_time(guard: TokenGuard, local: LocalIssuer, show: Show, level: str) -> None:
     """From the return of `revoke` on, whatever is named."""
@@ -179,6 +185,7 @@ def test_a_proof_is_demanded_each_time(guard: TokenGuard, local: LocalIssuer, wa
         foreign = Request("GET", URL, other.headers("GET", URL, token))
         assert reason_of(lambda: guard.check(foreign)) is Reason.BINDING_MISMATCH
         assert reason_of(lambda: guard.check(bearing(token))) is Reason.WRONG_SCHEME
+        assert reason_of(lambda: recalled(guard, token)) is Reason.WRONG_SCHEME
         assert reason_of(lambda: guard.validate(token)) is Reason.NOT_BOUND
 
 
@@ -195,6 +202,7 @@ def test_a_certificate_is_demanded_each_time(guard: TokenGuard, local: LocalIssu
         assert guard.check(shown(client.der)).bound_by == {"mtls"}
         assert reason_of(lambda: guard.check(shown(other.der))) is Reason.BINDING_MISMATCH
         assert reason_of(lambda: guard.check(shown(None))) is Reason.MISSING_CERTIFICATE
+        assert reason_of(lambda: recalled(guard, token)) is Reason.MISSING_CERTIFICATE
         assert reason_of(lambda: guard.validate(token)) is Reason.NOT_BOUND
 
 
@@ -221,7 +229,7 @@ def test_what_the_route_demands_is_looked_at_each_time(
         guard.check(bearing(token), "orders:read")
 
 
-@both
+@each_way
 def test_other_keys_of_the_issuer_end_it(issuer: LocalIssuer, protect: Protect, clock: Clock, show: Show) -> None:
     """Any change of what it publishes: the token goes the whole way again, once."""
     guard = protect(issuer)
@@ -237,7 +245,7 @@ def test_other_keys_of_the_issuer_end_it(issuer: LocalIssuer, protect: Protect, 
         show(guard, token)
 
 
-@both
+@each_way
 def test_a_refresh_that_is_due_ends_it(issuer: LocalIssuer, protect: Protect, clock: Clock, show: Show) -> None:
     """However often the token came before: what is published may have changed meanwhile."""
     guard = protect(issuer)
@@ -248,12 +256,83 @@ def test_a_refresh_that_is_due_ends_it(issuer: LocalIssuer, protect: Protect, cl
         show(guard, token)
 
 
-def test_an_issuer_that_is_removed_ends_it(guard: TokenGuard, local: LocalIssuer) -> None:
+@each_way
+def test_an_issuer_that_is_removed_ends_it(guard: TokenGuard, local: LocalIssuer, show: Show) -> None:
     """And if it comes back, its tokens are verified anew."""
     token = local.mint()
-    guard.validate(token)
+    show(guard, token)
     guard.remove_issuer(local.issuer)
-    assert verdict(guard, token) == Reason.UNKNOWN_ISSUER
+    assert reason_of(lambda: show(guard, token)) is Reason.UNKNOWN_ISSUER
     guard.add_issuer(Issuer(local.issuer, jwks=local.jwks))
     with nothing_verified(), pytest.raises(VerifiedAgain):
-        guard.validate(token)
+        show(guard, token)
+
+
+@each_way
+def test_an_issuer_that_is_looked_up_no_more_ends_it(local: LocalIssuer, wall: Clock, clock: Clock, show: Show) -> None:
+    """It is asked for again when what the table said is old, and its tokens are then nobody's."""
+    table = {local.issuer: Issuer(local.issuer, jwks=local.jwks)}
+    guard = TokenGuard(
+        audience=str(local.audience), issuers=[IssuerResolver(table.get, ttl=300)], clock=wall, monotonic=clock
+    )
+    token = local.mint(exp=NOW + 10_000)
+    show(guard, token)
+    with nothing_verified():
+        show(guard, token)
+    table.clear()
+    clock.advance(301)
+    assert reason_of(lambda: show(guard, token)) is Reason.UNKNOWN_ISSUER
+
+
+@each_way
+@pytest.mark.parametrize(
+    "required", [{"dpop": DPoP(required=True)}, {"mtls": MTLS(required=True)}], ids=["dpop", "mtls"]
+)
+def test_that_a_token_must_be_bound_is_looked_at_each_time(
+    local: LocalIssuer, wall: Clock, show: Show, required: dict[str, Any]
+) -> None:
+    """A token that nobody need prove to hold is remembered as good, and is not enough."""
+    config = Issuer(local.issuer, jwks=local.jwks)
+    guard = TokenGuard(audience=str(local.audience), issuers=[config], clock=wall, **required)
+    token = local.mint()
+    assert reason_of(lambda: show(guard, token)) is Reason.BINDING_REQUIRED
+    with nothing_verified():
+        assert reason_of(lambda: show(guard, token)) is Reason.BINDING_REQUIRED
+
+
+class Moody:
+    """A store of revocations that answers with its mood, or raises it."""
+
+    def __init__(self) -> None:
+        self.mood: object = None
+
+    def find(self, *_: object) -> Any:
+        """What it was told to say."""
+        if isinstance(self.mood, Exception):
+            raise self.mood
+        return self.mood
+
+
+@each_way
+@pytest.mark.parametrize("mood", [False, 0, "", RuntimeError(), AnswerFailed("no"), AskRemotely("late")], ids=repr)
+@pytest.mark.parametrize("policy", ["closed", "open"])
+def test_a_store_that_can_not_tell_is_heard_each_time(  # noqa: PLR0917
+    local: LocalIssuer, wall: Clock, show: Show, mood: object, policy: Literal["closed", "open"],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """Only None says that a token is not revoked: all else is for the policy, which lets nobody in without an alarm."""
+    store, config = Moody(), Issuer(local.issuer, jwks=local.jwks)
+    guard = TokenGuard(
+        audience=str(local.audience), issuers=[config], clock=wall, revocations=store, when_revocations_unknown=policy
+    )
+    token = local.mint()
+    show(guard, token)
+    store.mood = mood
+    with nothing_verified():
+        if policy == "closed":
+            assert reason_of(lambda: show(guard, token)) is Reason.REVOCATIONS_UNAVAILABLE
+        else:
+            shown = show(guard, token)
+            assert isinstance(shown, AccessToken)
+            assert shown.is_unconfirmed
+            assert [record.levelname for record in caplog.records if record.name == "tokenguard.audit"] == ["ERROR"]

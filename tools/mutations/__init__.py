@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tools.mutations import answers, certificates, keys, requests, revocations, senders, tenants, tokens
+from tools.mutations import answers, certificates, keys, requests, revocations, senders, shortcuts, tenants, tokens
 from tools.mutations.mutant import Mutant
 
 __all__ = ["MUTANTS", "SUITES", "Mutant"]
 
-_GROUPS = (tokens, keys, answers, requests, senders, certificates, revocations, tenants)
+_GROUPS = (tokens, keys, answers, requests, senders, certificates, revocations, tenants, shortcuts)
 
 #: which tests under tests/ are asked about a module's mutants
 SUITES: dict[str, tuple[str, ...]] = {module: suites for group in _GROUPS for module, suites in group.SUITES.items()}

@@ -16,7 +16,7 @@ class Mutant(NamedTuple):
 
     @property
     def path(self) -> Path:
-        """The file, from the root of the repository: "jws" is in core/, "stores/book" where it says."""
+        """The file, from the root of the repository: "jws" is in core/, "stores/book" and "./asgi" where they say."""
         module = self.module if "/" in self.module else f"core/{self.module}"
         return Path("src") / "tokenguard" / f"{module}.py"
 

@@ -12,7 +12,7 @@ SUITES: dict[str, tuple[str, ...]] = {
     "mapped": ("core/test_claim_names", "spec/test_rfc8693_4", "spec/test_rfc8725_3_12"),
     "plainjwt": ("spec/test_rfc8725_3_12",),
     "jws": ("spec/test_rfc7515_4_1", "spec/test_rfc7515_5_2", "spec/test_rfc7519_7_2", "spec/test_rfc9068_4",
-            "spec/test_rfc8725"),
+            "spec/test_rfc8725", "core/test_properties_recall"),
     "strict_json": ("spec/test_rfc7519_7_2", "spec/test_rfc7519_4_1", "spec/test_rfc7515_5_2", "spec/test_rfc7517",
                     "core/test_properties_json"),
 }  # fmt: skip
@@ -85,8 +85,9 @@ MUTANTS = [
     Mutant("jws", "size of the token", "if len(token) > limits.token:", "if False:"),
     Mutant("jws", "size of the header", "if len(segment) * 3 // 4 > limits.header:", "if False:"),
     Mutant("jws", "size of the payload", "if len(segment) * 3 // 4 > limits.payload:", "if False:"),
-    Mutant("jws", "three segments", 'if received.count(b".") != 2:', 'if received.count(b".") < 2:'),
-    Mutant("jws", "no detached payload", "if not header or not payload:", "if not header:"),
+    Mutant("jws", "no fourth segment", " or _DOT in payload:", ":"),
+    Mutant("jws", "no detached payload", "if not header or not payload or", "if not header or"),
+    Mutant("jws", "a header", "if not header or not payload or", "if not payload or"),
     Mutant(
         "jws", "alg by list", "if not isinstance(alg, str) or alg not in algorithms:", "if not isinstance(alg, str):"
     ),
@@ -119,7 +120,16 @@ MUTANTS = [
     ),
     Mutant("strict_json", "long integers", "if len(digits) > _MAX_DIGITS:", "if False:"),
     Mutant("strict_json", "1e999", "    if not math.isfinite(value):", "    if False:"),
-    Mutant("strict_json", "lone surrogates", 'if b"\\\\u" in text:', "if False:"),
+    Mutant("strict_json", "long integers in a text of no more", "len(text) > _MAX_DIGITS else", "len(text) > 321 else"),
+    Mutant("strict_json", "lone surrogates", 'if _BACKSLASH in text and b"\\\\u" in text:', "if False:"),
+    Mutant("strict_json", "arrays in what is flat", "_BRACKET not in text and text.find", "text.find"),
+    Mutant(
+        "strict_json",
+        "objects in what is flat",
+        "_BRACKET not in text and text.find(_BRACE, 1) < 0",
+        "_BRACKET not in text",
+    ),
+    Mutant("strict_json", "an object at once in what is flat", "text.find(_BRACE, 1)", "text.find(_BRACE, 2)"),
     Mutant("strict_json", "bytes after the text", "if end != len(decoded):", "if False:"),
     Mutant("strict_json", "depth", "if containers > limits.depth and", "if False and"),
     Mutant("strict_json", "number of members", "if len(text) > limits.items and", "if False and"),

@@ -39,10 +39,12 @@ def recall(request: Any, guard: TokenGuard, requirement: Requirement) -> AccessT
 
     None says nothing: then ask `check`.
     """
+    line = request.META.get("HTTP_AUTHORIZATION")
+    if line is None:
+        return None  # first of all: it may be a preflight, whoever has set a token
     token = getattr(request, "access_token", None)
     if not isinstance(token, AccessToken):
-        line = request.META.get("HTTP_AUTHORIZATION")
-        token = None if line is None else guard.recall(line)
+        token = guard.recall(line)
         if token is None:
             return None
         request.access_token = token
