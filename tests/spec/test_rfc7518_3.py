@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +15,7 @@ from tests.spec.support import guard_for, local_issuer, octets, refused, signing
 
 from tokenguard import Issuer, TokenGuard
 from tokenguard.config import KNOWN_ALGORITHMS
+from tokenguard.core.algorithms import ALGORITHMS
 from tokenguard.errors import InvalidToken, Reason
 from tokenguard.testing import LocalIssuer, SigningKey
 
@@ -127,6 +130,28 @@ def test_the_other_spelling_of_an_ecdsa_signature_verifies(algorithm: str) -> No
     other = good[:length] + (order - int.from_bytes(good[length:])).to_bytes(length)
     assert other != good
     assert trusting(issuer).validate(with_signature(token, other)).subject == "alice"
+
+
+class KeptDER:
+    """In place of a public key: keeps the signature that it is asked about."""
+
+    def verify(self, signature: bytes, _message: bytes, _scheme: ec.ECDSA) -> None:
+        """Every signature will do."""
+        self.signature = signature
+
+
+@pytest.mark.req("AL-06", "AL-07")
+@pytest.mark.parametrize("algorithm", CURVES)
+def test_r_and_s_become_the_der_that_cryptography_writes(algorithm: str) -> None:
+    """Whatever the first octets of R and S are, leading zeros and set first bits included."""
+    length = CURVES[algorithm][1]
+    firsts = [b"\0", b"\0\0", b"\0\x7f", b"\0\x80", b"\1", b"\x7f", b"\x80", b"\xff", b"\0" * length, b"\xff" * length]
+    halves = [first + os.urandom(length - len(first)) for first in firsts]
+    key = KeptDER()
+    verify = ALGORITHMS[algorithm].verifier(key)
+    for r, s in itertools.product(halves, halves):
+        verify(r + s, b"a message")
+        assert key.signature == encode_dss_signature(int.from_bytes(r), int.from_bytes(s))
 
 
 @pytest.mark.req("AL-06")

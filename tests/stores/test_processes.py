@@ -33,7 +33,17 @@ class Process:
     def __init__(self, server: Valkey, prefix: str, issuer: LocalIssuer) -> None:
         script = Path(__file__).with_name("following.py")
         self._process = subprocess.Popen(
-            [sys.executable, str(script), server.url, prefix, issuer.issuer, json.dumps(issuer.jwks)],
+            # from Python 3.12 on it warns of any fork beside a thread, which is what this is about
+            [
+                sys.executable,
+                "-W",
+                "ignore::DeprecationWarning",
+                str(script),
+                server.url,
+                prefix,
+                issuer.issuer,
+                json.dumps(issuer.jwks),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

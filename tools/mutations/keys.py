@@ -41,6 +41,11 @@ MUTANTS = [
     ),
     Mutant("algorithms", "length of the PSS salt", "salt_length=digest.digest_size", "salt_length=padding.PSS.AUTO"),
     Mutant("algorithms", "length of an ECDSA signature", "if len(signature) != 2 * octets:", "if False:"),
+    Mutant("algorithms", "R's leading zeros in DER", "if is_framed and r[0] and s[0]:", "if is_framed and s[0]:"),
+    Mutant("algorithms", "S's leading zeros in DER", "if is_framed and r[0] and s[0]:", "if is_framed and r[0]:"),
+    Mutant("algorithms", "long curves in DER", "_FRAMED = 120", "_FRAMED = 200"),
+    Mutant("algorithms", "an R that would be negative", "before_r[r[0] >> 7][", "before_r[0]["),
+    Mutant("algorithms", "an S that would be negative", "before_s[s[0] >> 7]", "before_s[0]"),
     Mutant(
         "algorithms",
         "EdDSA is Ed25519",

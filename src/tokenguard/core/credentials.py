@@ -22,6 +22,7 @@ _FOLDED_ANY = re.compile(r",\s*(bearer|dpop)\s", re.IGNORECASE)
 #: by their names in lower case: scheme names ignore case (RFC 9110 11.1)
 _BEARER_ALONE = {"bearer": "Bearer"}
 _BEARER_AND_DPOP = {"bearer": "Bearer", "dpop": "DPoP"}
+_new = tuple.__new__
 _FORM_TYPE = "application/x-www-form-urlencoded"
 #: bytes of a form body that adapters read for a token: one token and a few fields beside it
 MAX_FORM_BODY = 64 * 1024
@@ -65,7 +66,8 @@ def _of_header(value: str, schemes: Mapping[str, str], request: Request) -> Cred
     token = rest.lstrip(" ")
     scheme = schemes.get(name.lower())
     if scheme is not None and _is_b64token(token):
-        return Credential(scheme, token, tuple(request.header_values("dpop")) if scheme == "DPoP" else ())
+        proofs = tuple(request.header_values("dpop")) if scheme == "DPoP" else ()
+        return _new(Credential, (scheme, token, proofs))  # a call less than Credential(...)
     if (_FOLDED_ANY if "dpop" in schemes else _FOLDED).search(value):
         raise _several(value.split(","), schemes, "the Authorization header holds several credentials")
     scheme = _scheme_of(value, schemes)

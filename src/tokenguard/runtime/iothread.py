@@ -100,10 +100,15 @@ class IOThread:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
         await self._on_close()
-        # answers that were read in part only: the loop was told to close them when their readers had gone
-        await asyncio.sleep(0)
-        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+        # answers that were read in part only: generators in generators, each closed by a task that begins when the one
+        # around it has ended
         await asyncio.get_running_loop().shutdown_asyncgens()
+        while True:
+            await asyncio.sleep(0)
+            closing = asyncio.all_tasks() - {asyncio.current_task()}
+            if not closing:
+                return
+            await asyncio.gather(*closing, return_exceptions=True)
 
 
 async def _contained(work: Coroutine[Any, Any, _T]) -> _T:
