@@ -162,10 +162,10 @@ def test_nobody_is_judged_otherwise_for_being_remembered(
     for token in TOKENS:
         outcome(at_once, remembering, Request("GET", URL, {"Authorization": f"Bearer {token}"}), Requirement())
     CLOCK.now, STORE.mood = NOW + seconds, mood
-    expected = outcome(at_once, forgetful, request, requirement)
-    assert outcome(at_once, remembering, request, requirement) == expected
-    assert outcome(as_adapters, remembering, request, requirement) == expected
-    assert outcome(as_adapters, forgetful, request, requirement) == expected
+    outcomes = {ask: outcome(ask, forgetful, request, requirement) for ask in (at_once, as_adapters)}
+    assert {ask: outcome(ask, remembering, request, requirement) for ask in outcomes} == outcomes
+    # where a store can't tell and the issuer can't be asked, the two don't begin with the same question
+    assert requirement.live or outcomes[at_once] == outcomes[as_adapters]
 
 
 def counting_dots(received: bytes) -> tuple[bytes, bytes, bytes, bytes]:
