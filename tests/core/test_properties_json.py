@@ -133,10 +133,12 @@ def test_nesting_is_allowed_to_the_limit_and_no_further(depth: int, limit: int, 
 
 
 @pytest.mark.parametrize("around", ["{}", " {}", '{{"a":{}}}', '{{"a":[{}]}}', '{{"a":{},"b":"' + "x" * 400 + '"}}'])
-def test_an_integer_is_read_to_its_limit_and_no_further(around: str) -> None:
-    """Of 320 characters, whether the text around it is short or long."""
+@pytest.mark.parametrize("parser", ["the standard library's", "the faster one"])
+def test_an_integer_is_read_to_its_limit_and_no_further(around: str, parser: str) -> None:
+    """Of 320 characters, whether the text around it is short or long, and whoever reads it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(strict_json, "msgspec", None)
+        if parser == "the standard library's":
+            patch.setattr(strict_json, "msgspec", None)
         for longest in ("9" * 320, "-" + "9" * 319):
             strict_json.parse(around.format(longest).encode(), ROOMY)
             with pytest.raises(ValueError, match="range"):

@@ -120,7 +120,9 @@ MUTANTS = [
     ),
     Mutant("strict_json", "long integers", "if len(digits) > _MAX_DIGITS:", "if False:"),
     Mutant("strict_json", "1e999", "    if not math.isfinite(value):", "    if False:"),
-    Mutant("strict_json", "long integers in a text of no more", "len(text) > _MAX_DIGITS else", "len(text) > 321 else"),
+    Mutant("strict_json", "long integers for the faster parser", " and not has_long:", ":"),
+    Mutant("strict_json", "long integers in a text of no more", "len(text) > _MAX_DIGITS and", "len(text) > 321 and"),
+    Mutant("strict_json", "integers with a sign", 'b"0" * _MAX_DIGITS', 'b"0" * (_MAX_DIGITS + 1)'),
     Mutant("strict_json", "lone surrogates", 'if _BACKSLASH in text and b"\\\\u" in text:', "if False:"),
     Mutant("strict_json", "arrays in what is flat", "_BRACKET not in text and text.find", "text.find"),
     Mutant(

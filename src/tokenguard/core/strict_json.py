@@ -26,6 +26,7 @@ _BRACE, _BRACKET, _BACKSLASH = b"{[\\"
 _WHITESPACE = " \t\n\r"  # RFC 8259 2; nothing else around the text
 #: characters of an integer: more than the largest float has, and few enough to be read at once
 _MAX_DIGITS = 320
+_TO_ZEROS, _TOO_LONG = bytes.maketrans(b"123456789", b"0" * 9), b"0" * _MAX_DIGITS
 #: bytes of a text that is worth reading the fast way; hostile ones are long, and would be read twice
 _MAX_FAST = 2_048
 
@@ -46,8 +47,10 @@ def parse(text: bytes, limits: Limits) -> Any:
     containers = 1 if is_flat else text.count(b"{") + text.count(b"[")
     if containers > limits.containers:
         raise ValueError("too many objects or arrays")
+    # only where so many digits stand in a row can an integer be too long, and must each be looked at
+    has_long = len(text) > _MAX_DIGITS and _TOO_LONG in text.translate(_TO_ZEROS)
     value = None
-    if msgspec is not None and len(text) <= _MAX_FAST:
+    if msgspec is not None and len(text) <= _MAX_FAST and not has_long:
         try:
             value = _read(text)
             if _write(value) != text:
@@ -55,7 +58,7 @@ def parse(text: bytes, limits: Limits) -> Any:
         except (msgspec.MsgspecError, ValueError, RecursionError):
             value = None
     if value is None:  # the strict way, which also says what is wrong
-        value = _decode(text, _STRICT if len(text) > _MAX_DIGITS else _STRICT_AND_SHORT)
+        value = _decode(text, _STRICT_AND_LONG if has_long else _STRICT)
     if containers > limits.depth and _depth(value, limits.depth) > limits.depth:
         raise ValueError("nested too deep")
     return value
@@ -118,16 +121,15 @@ def _unique_or_empty(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _decoder(
-    of_object: Callable[[list[tuple[str, Any]]], dict[str, Any]], of_integer: Callable[[str], int] = _short
+    of_object: Callable[[list[tuple[str, Any]]], dict[str, Any]], of_integer: Callable[[str], int]
 ) -> json.JSONDecoder:
     return json.JSONDecoder(
         object_pairs_hook=of_object, parse_constant=_refuse_constant, parse_float=_finite, parse_int=of_integer
     )
 
 
-_STRICT, _TOLERANT = _decoder(_unique), _decoder(_unique_or_empty)
-# for texts in which no integer can be too long: a call fewer for each
-_STRICT_AND_SHORT = _decoder(_unique, int)
+_STRICT, _STRICT_AND_LONG = _decoder(_unique, int), _decoder(_unique, _short)
+_TOLERANT = _decoder(_unique_or_empty, _short)
 
 
 def _depth(value: Any, limit: int) -> int:
