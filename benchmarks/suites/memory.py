@@ -1,8 +1,8 @@
 """What a remembered token takes, at 100,000 of them, and what finding one among them takes.
 
 Two measures, in a process each: bytes that Python's allocators have handed out (tracemalloc, which the budget is
-about), and the growth of the resident set, which has the allocators' own losses in it. With a sixteenth of
-the entries Python's dictionary is filled to the same degree, so the quick run gives the same number.
+about), and the growth of the resident set, which has the allocators' own losses in it. With one in 32 of the
+entries Python's dictionary is filled to the same degree, so the quick run gives the same number.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.suites import Plan
 from tokenguard import TokenGuard
 
 ENTRIES = 100_000
-_QUICK_ENTRIES = ENTRIES // 16
+_QUICK_ENTRIES = ENTRIES // 32
 #: signed with this, since RSA signatures take too long to make; the cache keeps none
 _ALGORITHM = "ES256"
 
