@@ -59,7 +59,7 @@ check: $(INSTALLED) ## lint, types, layers, documented examples, requirement ids
 bench: $(INSTALLED) $(PEERS) ## measure everything, beside the bare signature check and the peers (5 minutes)
 	$(BIN)/python -m benchmarks.run
 
-bench-quick: $(INSTALLED) ## is every budget of ARCHITECTURE.md held? (30 seconds)
+bench-quick: $(INSTALLED) ## is every budget of ARCHITECTURE.md held? (under a minute)
 	$(BIN)/python -m benchmarks.quick
 
 lock: ## write constraints.txt anew, from the newest versions that pyproject.toml allows

@@ -134,7 +134,7 @@ def recall(setup: Setup, token: str, now: float, monotonic: float, is_bare: bool
     limits = setup.limits
     is_usual = type(token) is str and len(token) <= limits.token and token.isascii()
     received = token.encode() if is_usual else jws.received_bytes(token, limits)
-    # what can only be a JWT, and is none, is not worth more (counting would cost as much as half the digest)
+    # what can only be a JWT, and is none, is not worth a digest
     if "." not in token and setup.introspecting is None:
         raise jws.not_three_segments(received)
     if setup.tokens is None:
@@ -154,7 +154,7 @@ def recall(setup: Setup, token: str, now: float, monotonic: float, is_bare: bool
         return received, digest, None
     if is_bare and verified.binding is None and not setup.senders.must_be_bound:
         leeway, issued_at, not_before = setup.leeway, verified.issued_at, verified.not_before
-        # `check_now` and `admit_known` in place: two calls are a sixth of all this. They say why not, and what then
+        # `check_now` and `admit_known` in place, two calls less of six; where one would refuse, they say why or ask
         if (
             now < verified.expires_at + leeway
             and (issued_at is None or now >= issued_at - leeway)
