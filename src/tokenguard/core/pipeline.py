@@ -188,7 +188,7 @@ def _authenticate(  # noqa: PLR0917 - what one request is
         raise
 
 
-def _admit(  # noqa: PLR0917
+def _admit(  # noqa: PLR0917 - what one request is
     setup: Setup, credential: Credential, verified: Verified, question: RecordProof | None, now: float,
     when_unknown: WhenUnknown | None,
 ) -> Flow[AccessToken]:  # fmt: skip
@@ -224,7 +224,7 @@ def vouched_for(setup: Setup, token: str, now: float, monotonic: float) -> Flow[
     """What a token says, whoever sent it, and whether or not it is revoked."""
     known = recall(setup, token, now, monotonic, False)
     if isinstance(known, AccessToken):
-        return known._verified  # noqa: SLF001
+        return known._verified  # noqa: SLF001 - for the types: what is not bare is not let in at once
     return (yield from settled(known[2] or vouch(setup, known, now, monotonic)))
 
 
@@ -312,7 +312,7 @@ def _verify_resolved(setup: Setup, presented: Presented, name: str, now: float, 
     return (yield from settled(verify(setup, presented, now, monotonic, trusted)))
 
 
-def _verify_asking(  # noqa: PLR0917
+def _verify_asking(  # noqa: PLR0917 - what `verify` begins again with
     setup: Setup, presented: Presented, trusted: Trusted, asking: Flow[object], now: float, monotonic: float,
     renewed: bool,
 ) -> Flow[Verified]:  # fmt: skip
